@@ -202,6 +202,8 @@ pub enum EndReason {
     DeniedByPolicy,
     /// Somebody removed the access in AWS, and the policy says that this ends the grant.
     RemovedExternally,
+    /// The grant had ended already when the claim was made.
+    EndedBefore,
 }
 
 /// A grant that ended after a claim.
@@ -217,12 +219,20 @@ pub struct EndedClaim {
     /// When it ended.
     #[schemars(schema_with = "super::time::timestamp")]
     pub time: Timestamp,
-    /// Whether the access had been seen in AWS for it.
+    /// Until when access was due.
+    #[schemars(schema_with = "super::time::timestamp")]
+    pub expiry_time: Timestamp,
+    /// When the access was first seen in AWS for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::time::optional_timestamp")]
     pub active_time: Option<Timestamp>,
     /// Hash over user, target and start of the grant as it was admitted.
     pub spec_hash: String,
+    /// The policy that had admitted it.
+    pub policy: PolicyRef,
+    /// Where the grant came from, as its annotations say. Unverified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
 }
 
 /// What is done in AWS.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::api::grant::GrantTarget;
+use crate::api::tuple::Tuple;
 
 /// What a grant asks for, by the names that people wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,6 +50,17 @@ impl Target {
                 name: t.name.clone(),
             }),
             _ => None,
+        }
+    }
+
+    /// The target of a pinned tuple, by the names that it was pinned with.
+    pub fn of(tuple: &Tuple) -> Self {
+        match tuple {
+            Tuple::AccountAssignment(t) => {
+                Self::AccountAssignment { account: t.account.clone(), permission_set: t.permission_set.clone() }
+            }
+            Tuple::IdentityCenterGroup(t) => Self::IdentityCenterGroup { name: t.group.clone() },
+            Tuple::IamGroup(t) => Self::IamGroup { account: t.account.clone(), name: t.group.clone() },
         }
     }
 

@@ -1,0 +1,446 @@
+//! The life of one tuple: what to do next, given its ledger entry and what is known.
+//!
+//! [`next`] is asked again after every step. It never acts: it says which fact it lacks
+//! ([`Step::Read`], [`Step::Confirm`]), what to write, or what to send after that write. The
+//! executor supplies facts and carries out writes until the answer is [`Step::Rest`].
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::ledger::{
+    Authority, Evidence, authority, begin, due_claims, end_of, outstanding_until, send_window, settle_window, take_over,
+    tidy,
+};
+use crate::api::access::{
+    AccessState, Attempt, BreakglassAccessSpec, Claim, EndReason, Holder, Operation, Origin,
+};
+use crate::api::policy::OnExternalRemoval;
+use crate::aws::Seen;
+use crate::clock::after;
+use crate::config::Settings;
+
+/// A reading of AWS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// When it was begun, after the ledger was read that it is held against.
+    pub begun: Timestamp,
+    /// What it showed.
+    pub seen: Seen,
+}
+
+/// What is known of the claims' grants and the policies.
+#[derive(Clone, Debug, Default)]
+pub struct Authorities {
+    /// By uid of the claim. What is missing is unknown.
+    pub evidence: BTreeMap<String, Evidence>,
+    /// Uids of the claims that some Allow policy admits at this moment.
+    pub admitted: Vec<String>,
+    /// Why nothing may be given now, whatever the claims say: a policy can't be read.
+    pub policies_unreadable: Option<String>,
+}
+
+/// Everything that the next step depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// The ledger entry.
+    pub ledger: &'a BreakglassAccessSpec,
+    /// Quorum reads of the claims' grants and the policies, made after the ledger was read.
+    pub authorities: Option<&'a Authorities>,
+    /// A reading of AWS begun after the ledger was read.
+    pub reading: Option<&'a Reading>,
+    /// Whether it is time to compare an access at rest with AWS.
+    pub drift_due: bool,
+    /// This process.
+    pub me: &'a Holder,
+    /// Random id for an attempt, should one be made.
+    pub attempt_id: &'a str,
+    /// The time of day.
+    pub now: Timestamp,
+    /// Times of the protocol.
+    pub settings: &'a Settings,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Nothing, for this reason.
+    Rest(Waiting),
+    /// Read the tuple in AWS, and ask again.
+    Read,
+    /// Read the claims' grants and the policies by quorum, and ask again.
+    Confirm,
+    /// Move these claims to the ended ones.
+    End(Vec<(String, EndReason)>),
+    /// Take these claims back: they were never attempted, and no policy admits them any more.
+    Withdraw(Vec<String>),
+    /// Write the ledger.
+    Write(Box<BreakglassAccessSpec>),
+    /// Write the ledger with its new attempt, then send that.
+    Send(Box<BreakglassAccessSpec>, Operation),
+}
+
+/// Why there is nothing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// All is as it should be.
+    Nothing,
+    /// Until then: a write may still take effect, or a second reading is due.
+    Until(Timestamp),
+    /// Principal, entitlement or account is gone; the text says which.
+    Identity(String),
+    /// The grants of all claims are unreadable.
+    Grants,
+    /// The policies can't be read.
+    Policies(String),
+    /// The ledger contradicts itself: nobody may know whether the access is ours.
+    Origin,
+}
+
+/// The next step for a tuple.
+pub fn next(known: &Known<'_>) -> Step {
+    if let Some(step) = ends(known) {
+        return step;
+    }
+    // Nobody else's word counts from here on: what we decide is decided as the one in charge.
+    let mut ledger = known.ledger.clone();
+    tidy(&mut ledger, known.now);
+    let taken_over = authority(&ledger, known.me) != Authority::Ours;
+    take_over(&mut ledger, known.me, known.now, known.settings);
+    let tuple = Life { known, ledger, taken_over };
+    let is_due = due_claims(known.ledger, known.now).next().is_some();
+    match (known.ledger.state, known.ledger.origin, is_due) {
+        (AccessState::Closed, _, false) => Step::Rest(Waiting::Nothing),
+        (AccessState::Closed, _, true) => tuple.open(),
+        (AccessState::Open, Some(Origin::PreExisting), due) => tuple.watch_pre_existing(due),
+        (AccessState::Open, Some(Origin::Created), true) => tuple.keep_open(),
+        (AccessState::Open, Some(Origin::Created), false) => tuple.send(Operation::Delete),
+        (AccessState::Settling, Some(Origin::Created), true) => tuple.reopen(),
+        (AccessState::Settling, Some(Origin::Created), false) => tuple.settle(),
+        (AccessState::Open, None, _) | (AccessState::Settling, None | Some(Origin::PreExisting), _) => {
+            Step::Rest(Waiting::Origin)
+        }
+    }
+}
+
+/// Claims end first: by time alone, or early, which takes quorum reads.
+fn ends(known: &Known<'_>) -> Option<Step> {
+    let unknown = Evidence::Unknown;
+    let ended: Vec<_> = known
+        .ledger
+        .claims
+        .iter()
+        .filter_map(|claim| {
+            let evidence =
+                known.authorities.and_then(|found| found.evidence.get(&claim.uid)).unwrap_or(&unknown);
+            Some((claim.uid.clone(), end_of(claim, evidence, known.now)?))
+        })
+        .collect();
+    (!ended.is_empty()).then_some(Step::End(ended))
+}
+
+struct Life<'a> {
+    known: &'a Known<'a>,
+    /// The ledger as we would write it: bounds that passed are gone, and the authority is ours.
+    ledger: BreakglassAccessSpec,
+    /// Whether that took the authority from somebody.
+    taken_over: bool,
+}
+
+impl Life<'_> {
+    /// Closed, and access is due.
+    fn open(mut self) -> Step {
+        let Some(reading) = self.known.reading else { return Step::Read };
+        match &reading.seen {
+            Seen::Gone(what) => Step::Rest(Waiting::Identity(what.clone())),
+            Seen::Absent => self.create(),
+            Seen::Present { session_seconds } => {
+                let exclusive = self.due().any(|claim| claim.exclusive);
+                self.ledger.origin = Some(if exclusive { Origin::Created } else { Origin::PreExisting });
+                if exclusive {
+                    self.ledger.offline_deleter = Some(self.known.me.clone());
+                }
+                self.ledger.state = AccessState::Open;
+                self.ledger.first_absent_time = None;
+                self.activate(*session_seconds);
+                self.write()
+            }
+        }
+    }
+
+    /// It stood before us: it is never deleted, whatever happens.
+    fn watch_pre_existing(mut self, due: bool) -> Step {
+        if !due {
+            self.close();
+            return self.write();
+        }
+        let reading = match self.look() {
+            Ok(reading) => reading,
+            Err(step) => return step,
+        };
+        if let Seen::Present { session_seconds } = reading.seen {
+            self.ledger.first_absent_time = None;
+            self.activate(session_seconds);
+            return self.write_if_changed(Waiting::Nothing);
+        }
+        match self.second_absence(reading.begun) {
+            Absence::Once(until) => self.write_if_changed(Waiting::Until(until)),
+            Absence::Twice => {
+                let ended = self.ended_by_removal();
+                if !ended.is_empty() {
+                    return Step::End(ended);
+                }
+                self.close();
+                self.write()
+            }
+        }
+    }
+
+    /// Ours, and access is due.
+    fn keep_open(mut self) -> Step {
+        if let Some(until) = send_window(&self.ledger, Operation::Create, self.known.now) {
+            return Step::Rest(Waiting::Until(until));
+        }
+        let reading = match self.look() {
+            Ok(reading) => reading,
+            Err(step) => return step,
+        };
+        match &reading.seen {
+            Seen::Present { session_seconds } => {
+                self.ledger.first_absent_time = None;
+                self.activate_unless_delete_outstanding(*session_seconds)
+            }
+            Seen::Gone(what) => {
+                self.deactivate();
+                self.write_if_changed(Waiting::Identity(what.clone()))
+            }
+            Seen::Absent => {
+                let only_ends = self
+                    .due()
+                    .all(|c| c.active_time.is_some() && c.on_external_removal == OnExternalRemoval::End);
+                if !only_ends {
+                    return self.create();
+                }
+                match self.second_absence(reading.begun) {
+                    Absence::Once(until) => self.write_if_changed(Waiting::Until(until)),
+                    Absence::Twice => Step::End(self.ended_by_removal()),
+                }
+            }
+        }
+    }
+
+    /// It was being taken away when a new claim came.
+    fn reopen(mut self) -> Step {
+        let Some(reading) = self.known.reading else { return Step::Read };
+        match &reading.seen {
+            Seen::Gone(what) => Step::Rest(Waiting::Identity(what.clone())),
+            Seen::Absent => self.create(),
+            Seen::Present { session_seconds } => {
+                if self.outstanding(Operation::Delete).is_none() {
+                    self.ledger.state = AccessState::Open;
+                    self.ledger.first_absent_time = None;
+                }
+                self.activate_unless_delete_outstanding(*session_seconds)
+            }
+        }
+    }
+
+    /// Ours, nothing is due, a Delete was sent: watch until it surely stays away.
+    fn settle(mut self) -> Step {
+        if let Some(until) = send_window(&self.ledger, Operation::Delete, self.known.now) {
+            return Step::Rest(Waiting::Until(until));
+        }
+        let window = settle_window(&self.ledger.tuple, self.known.settings);
+        let second_reading = self.ledger.first_absent_time.map(|first| after(first, window));
+        let Some(reading) = self.known.reading else {
+            // Until the second reading is due, and while it could prove nothing, there is nothing to see.
+            let may_close = second_reading.map(|due| {
+                due.max(self.outstanding(Operation::Create).unwrap_or(due))
+                    .max(self.outstanding(Operation::Delete).unwrap_or(due))
+            });
+            return match may_close {
+                Some(due) if self.known.now < due => self.write_if_taken_over(Waiting::Until(due)),
+                _ => Step::Read,
+            };
+        };
+        if matches!(reading.seen, Seen::Present { .. }) {
+            return self.send(Operation::Delete);
+        }
+        // A reading during which a Create might have landed proves nothing.
+        let creating = outstanding_until(&self.ledger, Operation::Create, reading.begun, self.known.settings);
+        if let Some(until) = creating {
+            return self.write_if_changed(Waiting::Until(until));
+        }
+        match self.second_absence(reading.begun) {
+            Absence::Once(until) => self.write_if_changed(Waiting::Until(until)),
+            Absence::Twice => {
+                if let Some(until) = self.outstanding(Operation::Delete) {
+                    return self.write_if_changed(Waiting::Until(until));
+                }
+                if self.ledger.offline_deleter.take().is_some() {
+                    // The authority goes before the ledger closes, in a write of its own.
+                    return self.write();
+                }
+                self.close();
+                self.write()
+            }
+        }
+    }
+
+    /// Asks for authority, then writes a Create ahead and sends it.
+    fn create(self) -> Step {
+        if let Some(until) = send_window(&self.ledger, Operation::Create, self.known.now) {
+            return Step::Rest(Waiting::Until(until));
+        }
+        let Some(found) = self.known.authorities else { return Step::Confirm };
+        if let Some(why) = &found.policies_unreadable {
+            return Step::Rest(Waiting::Policies(why.clone()));
+        }
+        if self.known.ledger.state == AccessState::Closed {
+            let refused: Vec<_> = self
+                .due()
+                .filter(|claim| claim.active_time.is_none() && !found.admitted.contains(&claim.uid))
+                .filter(|claim| matches!(found.evidence.get(&claim.uid), Some(Evidence::Stands(_))))
+                .map(|claim| claim.uid.clone())
+                .collect();
+            if !refused.is_empty() {
+                return Step::Withdraw(refused);
+            }
+        }
+        let covered_until = self
+            .due()
+            .filter_map(|claim| match found.evidence.get(&claim.uid) {
+                Some(Evidence::Stands(until)) => Some(*until),
+                _ => None,
+            })
+            .max();
+        match covered_until {
+            None => Step::Rest(Waiting::Grants),
+            Some(until) => self.send_until(Operation::Create, until),
+        }
+    }
+
+    fn send(self, operation: Operation) -> Step {
+        self.send_until(operation, Timestamp::MAX)
+    }
+
+    fn send_until(mut self, operation: Operation, latest: Timestamp) -> Step {
+        let now = self.known.now;
+        let attempt = Attempt {
+            operation,
+            id: self.known.attempt_id.to_owned(),
+            holder: self.known.me.clone(),
+            written_at: now,
+            send_before: after(now, self.known.settings.send_window).min(latest),
+        };
+        if operation == Operation::Create {
+            self.deactivate();
+        }
+        begin(&mut self.ledger, attempt, self.known.settings);
+        Step::Send(Box::new(self.ledger), operation)
+    }
+
+    /// The reading, or what to do without one.
+    fn look(&self) -> Result<Reading, Step> {
+        if let Some(reading) = self.known.reading {
+            return Ok(reading.clone());
+        }
+        let waiting = self.due().any(|claim| claim.active_time.is_none()) || self.ledger.first_absent_time.is_some();
+        Err(if waiting || self.known.drift_due { Step::Read } else { Step::Rest(Waiting::Nothing) })
+    }
+
+    fn due(&self) -> impl Iterator<Item = &Claim> {
+        due_claims(self.known.ledger, self.known.now)
+    }
+
+    fn outstanding(&self, operation: Operation) -> Option<Timestamp> {
+        outstanding_until(&self.ledger, operation, self.known.now, self.known.settings)
+    }
+
+    fn activate(&mut self, session_seconds: Option<i64>) {
+        let now = self.known.now;
+        activate(&mut self.ledger, now, session_seconds, |_| true);
+    }
+
+    fn activate_unless_delete_outstanding(mut self, session_seconds: Option<i64>) -> Step {
+        if let Some(until) = self.outstanding(Operation::Delete) {
+            return self.write_if_changed(Waiting::Until(until));
+        }
+        self.activate(session_seconds);
+        self.write_if_changed(Waiting::Nothing)
+    }
+
+    fn deactivate(&mut self) {
+        for claim in &mut self.ledger.claims {
+            claim.active_time = None;
+        }
+    }
+
+    fn close(&mut self) {
+        self.ledger.state = AccessState::Closed;
+        self.ledger.origin = None;
+        self.ledger.attempt = None;
+        self.ledger.offline_deleter = None;
+        self.ledger.first_absent_time = None;
+        self.deactivate();
+    }
+
+    fn ended_by_removal(&self) -> Vec<(String, EndReason)> {
+        self.due()
+            .filter(|claim| claim.active_time.is_some() && claim.on_external_removal == OnExternalRemoval::End)
+            .map(|claim| (claim.uid.clone(), EndReason::RemovedExternally))
+            .collect()
+    }
+
+    fn second_absence(&mut self, begun: Timestamp) -> Absence {
+        let window = settle_window(&self.ledger.tuple, self.known.settings);
+        let first = *self.ledger.first_absent_time.get_or_insert(begun);
+        let second = after(first, window);
+        if begun >= second { Absence::Twice } else { Absence::Once(second) }
+    }
+
+    fn write(self) -> Step {
+        Step::Write(Box::new(self.ledger))
+    }
+
+    fn write_if_changed(self, otherwise: Waiting) -> Step {
+        if self.ledger == *self.known.ledger { Step::Rest(otherwise) } else { self.write() }
+    }
+
+    fn write_if_taken_over(self, otherwise: Waiting) -> Step {
+        if self.taken_over { self.write() } else { Step::Rest(otherwise) }
+    }
+}
+
+enum Absence {
+    Once(Timestamp),
+    Twice,
+}
+
+/// Marks due claims as active, and keeps the longest session that they allowed.
+pub fn activate(
+    ledger: &mut BreakglassAccessSpec,
+    now: Timestamp,
+    session_seconds: Option<i64>,
+    which: impl Fn(&Claim) -> bool,
+) {
+    for claim in &mut ledger.claims {
+        if super::ledger::due(claim, now) && claim.active_time.is_none() && which(claim) {
+            claim.active_time = Some(crate::api::time::whole_seconds(now));
+        }
+    }
+    ledger.longest_session_seconds = ledger.longest_session_seconds.max(session_seconds);
+}
+
+/// When to look at a tuple again: never later than the next instant at which the answer may change.
+pub fn next_wake(ledger: &BreakglassAccessSpec, now: Timestamp, settings: &Settings) -> Option<Timestamp> {
+    let claims = ledger.claims.iter().flat_map(|claim| [claim.start_time, claim.expiry_time]);
+    let window = settle_window(&ledger.tuple, settings);
+    let others = [
+        ledger.first_absent_time.map(|first| after(first, window)),
+        ledger.attempt.as_ref().map(|attempt| attempt.send_before),
+        outstanding_until(ledger, Operation::Create, now, settings),
+        outstanding_until(ledger, Operation::Delete, now, settings),
+    ];
+    claims.chain(others.into_iter().flatten()).filter(|at| *at > now).min()
+}

@@ -1,0 +1,76 @@
+//! Objects for tests.
+
+use jiff::Timestamp;
+use kube::core::DynamicObject;
+use serde_json::{Value, json};
+
+use crate::api::access::{BreakglassAccessSpec, Claim, GrantRef, Holder, PolicyRef};
+use crate::api::policy::OnExternalRemoval;
+use crate::api::tuple::{IamGroup, Tuple};
+
+/// A point in time, so many seconds after the tests' beginning.
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_767_225_600 + second).unwrap()
+}
+
+/// A grant as the API server stores it, made at second 0.
+pub(crate) fn raw_grant(spec: Value) -> DynamicObject {
+    serde_json::from_value(json!({
+        "apiVersion": "breakglass.dev/v1alpha1",
+        "kind": "BreakglassGrant",
+        "metadata": {
+            "name": "grant", "namespace": "breakglass", "uid": "uid-1", "generation": 1,
+            "creationTimestamp": at(0).to_string(),
+        },
+        "spec": spec,
+    }))
+    .unwrap()
+}
+
+/// A policy as the API server stores it.
+pub(crate) fn raw_policy(name: &str, spec: Value) -> DynamicObject {
+    serde_json::from_value(json!({
+        "apiVersion": "breakglass.dev/v1alpha1",
+        "kind": "BreakglassPolicy",
+        "metadata": {"name": name, "generation": 1},
+        "spec": spec,
+    }))
+    .unwrap()
+}
+
+/// Some process.
+pub(crate) fn holder(pod: &str) -> Holder {
+    Holder { pod: pod.into(), run: "1".into() }
+}
+
+/// A tuple.
+pub(crate) fn tuple() -> Tuple {
+    Tuple::IamGroup(IamGroup {
+        account: "111122223333".into(),
+        group_id: "AGPA1".into(),
+        group: "Ops".into(),
+        user_id: "AIDA1".into(),
+        user: "alice".into(),
+    })
+}
+
+/// A claim from and to these seconds.
+pub(crate) fn claim(uid: &str, start: i64, expiry: i64) -> Claim {
+    Claim {
+        grant: GrantRef { namespace: "breakglass".into(), name: uid.into() },
+        uid: uid.into(),
+        spec_hash: "hash".into(),
+        start_time: at(start),
+        expiry_time: at(expiry),
+        active_time: None,
+        policy: PolicyRef { name: "policy".into(), generation: 1 },
+        on_external_removal: OnExternalRemoval::Restore,
+        exclusive: false,
+        provenance: None,
+    }
+}
+
+/// A ledger entry with these claims, never opened.
+pub(crate) fn ledger(claims: Vec<Claim>) -> BreakglassAccessSpec {
+    BreakglassAccessSpec { claims, ..BreakglassAccessSpec::new(tuple()) }
+}

@@ -1,0 +1,400 @@
+//! What people are told about a grant: state, conditions, one sentence that says what is and what to do.
+//!
+//! The conditions follow kstatus, so that `kubectl wait`, Flux and Argo CD understand them without
+//! our help: done is Ready, working is Reconciling, waiting for a person is Stalled.
+
+use jiff::Timestamp;
+
+use super::grant::{Standing, gone};
+use super::grant_view::GrantView;
+use super::ledger::due;
+use super::policy::Ruling;
+use crate::api::access::{AccessState, BreakglassAccess, Claim, EndReason, EndedClaim, Origin};
+use crate::api::conditions::{self, Condition};
+use crate::api::grant::{BreakglassGrantStatus, GrantState};
+use crate::api::time::whole_seconds;
+use crate::api::tuple::Tuple;
+use crate::clock::after;
+use crate::config::Settings;
+
+/// What stands in the way of a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// CamelCase reason for the condition.
+    pub reason: String,
+    /// What is wrong and what to do.
+    pub message: String,
+    /// Whether only a person can mend it. If not, it is tried again.
+    pub stalled: bool,
+    /// When it is tried again.
+    pub retry: Option<Timestamp>,
+}
+
+/// Everything that a grant's status is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The grant.
+    pub view: &'a GrantView,
+    /// Where it stands in the ledger.
+    pub standing: Standing<'a>,
+    /// What the policies said.
+    pub ruling: Option<&'a Ruling>,
+    /// What stands in the way of a claim.
+    pub obstacle: Option<&'a Obstacle>,
+    /// Whether the controller only watches, and gives nothing.
+    pub observe: bool,
+    /// The time of day.
+    pub now: Timestamp,
+    /// Times of the protocol.
+    pub settings: &'a Settings,
+}
+
+/// How a grant stands, before it is put into conditions.
+struct Verdict {
+    state: GrantState,
+    progress: Progress,
+    reason: String,
+    message: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// As it should be, or over.
+    Done,
+    /// The controller works on it.
+    Working,
+    /// The controller works on it, and a person must act as well.
+    WorkingAndStalled,
+    /// Only a person can go on.
+    Stalled,
+}
+
+impl Verdict {
+    fn new(state: GrantState, progress: Progress, reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { state, progress, reason: reason.into(), message: message.into() }
+    }
+}
+
+/// The status of a grant.
+pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
+    let view = facts.view;
+    let old = &view.status;
+    let verdict = verdict(facts);
+    let is_over = matches!(verdict.state, GrantState::Expired | GrantState::Revoked);
+    let ended = match facts.standing {
+        Standing::Ended(_, ended) if is_over => Some(whole_seconds(ended.time)),
+        // A revocation is final even if nothing was ever given.
+        Standing::Unclaimed if verdict.state == GrantState::Revoked => Some(whole_seconds(facts.now)),
+        _ => None,
+    };
+    let was_given = match facts.standing {
+        Standing::Claimed(_, claim) => claim.active_time,
+        Standing::Ended(_, ended) => ended.active_time,
+        Standing::Unclaimed => None,
+    };
+    let granted_time = old.granted_time.or(was_given);
+    let revoked_time = (is_over && granted_time.is_some())
+        .then(|| old.revoked_time.unwrap_or_else(|| whole_seconds(facts.now)));
+    let access = match facts.standing {
+        Standing::Claimed(access, _) | Standing::Ended(access, _) => Some(access),
+        Standing::Unclaimed => None,
+    };
+    let policy = match (facts.standing, facts.ruling) {
+        (Standing::Claimed(_, claim), _) => Some(claim.policy.name.clone()),
+        (Standing::Ended(_, ended), _) => Some(ended.policy.name.clone()),
+        (Standing::Unclaimed, Some(Ruling::Allowed(allowance))) => Some(allowance.policy.name.clone()),
+        (Standing::Unclaimed, Some(Ruling::Denied { .. })) => None,
+        (Standing::Unclaimed, None) => old.policy.clone(),
+    };
+    let next_attempt_time = match verdict.progress {
+        Progress::Done => None,
+        _ => facts
+            .obstacle
+            .and_then(|obstacle| obstacle.retry)
+            .or(access.and_then(|access| access.status.as_ref()?.next_attempt_time))
+            .map(whole_seconds),
+    };
+    BreakglassGrantStatus {
+        state: verdict.state,
+        target_summary: view.asked.as_ref().ok().map(|asked| asked.target.to_string()).or(old.target_summary.clone()),
+        policy,
+        observed_generation: Some(view.generation),
+        conditions: conditions::merge(&old.conditions, conditions(facts, &verdict)),
+        access_name: access.and_then(|access| access.metadata.name.clone()).or(old.access_name.clone()),
+        granted_time,
+        revoked_time,
+        ended_time: old.ended_time.or(ended),
+        sessions_end_by_time: sessions_end_by(facts, granted_time).or(old.sessions_end_by_time.clone()),
+        last_handled_request: view.requested_at.clone().or(old.last_handled_request.clone()),
+        next_attempt_time,
+    }
+}
+
+fn verdict(facts: &Facts<'_>) -> Verdict {
+    match facts.standing {
+        Standing::Ended(access, ended) => over_or_revoking(facts, access, ended),
+        Standing::Claimed(access, claim) => claimed(facts, access, claim),
+        Standing::Unclaimed => unclaimed(facts),
+    }
+}
+
+fn over_or_revoking(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedClaim) -> Verdict {
+    let (reason, why) = reason_of(ended.reason);
+    if !gone(&access.spec, facts.now) {
+        let message = format!("{why}; the access is being taken away{}", trouble(access));
+        return revoking(facts, access, reason, message);
+    }
+    let state = if ended.reason == EndReason::Expired { GrantState::Expired } else { GrantState::Revoked };
+    if let Some((reason, message)) = asks_for_more(facts, ended) {
+        return Verdict::new(state, Progress::Stalled, reason, message);
+    }
+    let left = if access.spec.origin == Some(Origin::PreExisting) {
+        "the access stood before this grant and was left as it was"
+    } else if access.spec.state != AccessState::Closed && due_by_another(access, facts.now) {
+        "another grant still covers the access"
+    } else if ended.active_time.is_none() {
+        "the access was never given"
+    } else {
+        "the access is gone"
+    };
+    Verdict::new(state, Progress::Done, reason, format!("{why}; {left}."))
+}
+
+fn due_by_another(access: &BreakglassAccess, now: Timestamp) -> bool {
+    access.spec.claims.iter().any(|claim| due(claim, now))
+}
+
+fn revoking(facts: &Facts<'_>, access: &BreakglassAccess, reason: &str, message: String) -> Verdict {
+    let _ = facts;
+    let stalled = stalled_access(access).is_some();
+    let progress = if stalled { Progress::WorkingAndStalled } else { Progress::Working };
+    Verdict::new(GrantState::Revoking, progress, reason, message)
+}
+
+/// An edit after the end has no effect, and somebody should know.
+fn asks_for_more(facts: &Facts<'_>, ended: &EndedClaim) -> Option<(&'static str, String)> {
+    let asked = facts.view.asked.as_ref().ok()?;
+    if asked.expiry <= facts.now || facts.view.revoked.is_some() {
+        return None;
+    }
+    let new_name = "a grant that has ended stays ended: use a new name";
+    match ended.reason {
+        EndReason::TargetChanged => {
+            Some(("TargetChanged", format!("user, target or start were changed after access was claimed; {new_name}.")))
+        }
+        EndReason::Expired | EndReason::RevokedByRequest => {
+            Some(("EditedAfterEnd", format!("it was edited after its end and asks for access again; {new_name}.")))
+        }
+        _ if asked.hash() != ended.spec_hash || asked.expiry > ended.expiry_time => {
+            Some(("EditedAfterEnd", format!("it was edited after its end and asks for access again; {new_name}.")))
+        }
+        _ => None,
+    }
+}
+
+fn claimed(facts: &Facts<'_>, access: &BreakglassAccess, claim: &Claim) -> Verdict {
+    let view = facts.view;
+    let until = claim.expiry_time;
+    let ends = if view.deleting {
+        Some(EndReason::Deleted)
+    } else if view.revoked.is_some() {
+        Some(EndReason::RevokedByRequest)
+    } else if view.asked.as_ref().is_ok_and(|asked| asked.hash() != claim.spec_hash) {
+        Some(EndReason::TargetChanged)
+    } else if facts.now >= until {
+        Some(EndReason::Expired)
+    } else {
+        None
+    };
+    if let Some(ends) = ends {
+        let (reason, why) = reason_of(ends);
+        return revoking(facts, access, reason, format!("{why}; the access is being taken away{}", trouble(access)));
+    }
+    let active = claim.active_time.is_some();
+    if let Some(stalled) = stalled_access(access) {
+        let state = if active { GrantState::Active } else { GrantState::Pending };
+        return Verdict::new(state, Progress::Stalled, stalled.reason.clone(), stalled.message.clone());
+    }
+    if let Err(why) = &view.asked {
+        let state = if active { GrantState::Active } else { GrantState::Pending };
+        let message = format!("{why}. The access ends at {until} all the same; mend the spec or revoke the grant");
+        return Verdict::new(state, Progress::Stalled, "InvalidSpec", message);
+    }
+    let what = format!("{} {}", access.spec.user, access.spec.target_summary);
+    if active {
+        let mut message = format!("{} has {} until {until}, admitted by policy {}.", access.spec.user, access.spec.target_summary, claim.policy.name);
+        if access.spec.origin == Some(Origin::PreExisting) {
+            message.push_str(" The access stood before this grant and will not be removed with it.");
+        }
+        if matches!(access.spec.tuple, Tuple::IdentityCenterGroup(_)) {
+            message.push_str(" AWS applies group membership within the hour: sign-in may take up to 1 h.");
+        }
+        if let Some(Ruling::Denied { message: why, .. }) = facts.ruling {
+            message.push_str(&format!(" The later expiryTime is not admitted, so the old end stands: {why}."));
+        }
+        return Verdict::new(GrantState::Active, Progress::Done, "Active", message);
+    }
+    if facts.now < claim.start_time {
+        let message = format!("{what}: claimed, and starts at {}.", claim.start_time);
+        return Verdict::new(GrantState::Scheduled, Progress::Done, "Scheduled", message);
+    }
+    let message = format!("{what}: AWS is being asked to give the access{}", trouble(access));
+    Verdict::new(GrantState::Granting, Progress::Working, "Granting", message)
+}
+
+fn unclaimed(facts: &Facts<'_>) -> Verdict {
+    let view = facts.view;
+    if let Some(why) = &view.revoked {
+        let message = format!("Revoked before access was given ({why}).");
+        return Verdict::new(GrantState::Revoked, Progress::Done, "RevokedByRequest", message);
+    }
+    if view.status.ended_time.is_some() {
+        return ended_before(facts);
+    }
+    let asked = match &view.asked {
+        Ok(asked) => asked,
+        Err(why) => return Verdict::new(GrantState::Pending, Progress::Stalled, "InvalidSpec", format!("{why}.")),
+    };
+    if facts.now >= asked.expiry {
+        let message = "expiryTime was past before access was given. Correct it to ask again.";
+        return Verdict::new(GrantState::Expired, Progress::Done, "Expired", message);
+    }
+    if let Some(Ruling::Denied { reason, message }) = facts.ruling {
+        return Verdict::new(GrantState::Denied, Progress::Stalled, *reason, format!("{message}."));
+    }
+    if let Some(obstacle) = facts.obstacle {
+        let progress = if obstacle.stalled { Progress::Stalled } else { Progress::Working };
+        return Verdict::new(GrantState::Pending, progress, obstacle.reason.clone(), obstacle.message.clone());
+    }
+    let policy = match facts.ruling {
+        Some(Ruling::Allowed(allowance)) => allowance.policy.name.as_str(),
+        _ => "",
+    };
+    match asked.start {
+        Some(start) if facts.now < start => {
+            let message = format!("Starts at {start}; policy {policy} would admit it now and is asked again then.");
+            Verdict::new(GrantState::Scheduled, Progress::Done, "Scheduled", message)
+        }
+        _ if facts.observe => {
+            let message = format!("The controller only observes: policy {policy} admits the grant, but nothing is given.");
+            Verdict::new(GrantState::Pending, Progress::Working, "ObserveOnly", message)
+        }
+        _ => Verdict::new(GrantState::Pending, Progress::Working, "Claiming", "Admitted; the ledger entry is being made."),
+    }
+}
+
+/// The status says that it ended, and no ledger entry remembers. An end is final.
+fn ended_before(facts: &Facts<'_>) -> Verdict {
+    let past = facts.view.asked.as_ref().is_ok_and(|asked| facts.now >= asked.expiry);
+    let state = match facts.view.status.state {
+        state @ (GrantState::Expired | GrantState::Revoked) => state,
+        _ if past => GrantState::Expired,
+        _ => GrantState::Revoked,
+    };
+    if past || state == GrantState::Revoked {
+        return Verdict::new(state, Progress::Done, "Ended", "The grant has ended.");
+    }
+    let message = "it was edited after its end and asks for access again; a grant that has ended stays ended: use a new name.";
+    Verdict::new(state, Progress::Stalled, "EditedAfterEnd", message)
+}
+
+fn reason_of(reason: EndReason) -> (&'static str, &'static str) {
+    match reason {
+        EndReason::Expired => ("Expired", "The time is over"),
+        EndReason::RevokedByRequest => ("RevokedByRequest", "The grant was revoked"),
+        EndReason::Deleted => ("Deleted", "The grant was deleted"),
+        EndReason::TargetChanged => ("TargetChanged", "User, target or start were changed after access was claimed"),
+        EndReason::DeniedByPolicy => ("DeniedByPolicy", "A Deny policy ended the grant"),
+        EndReason::RemovedExternally => ("RemovedExternally", "Somebody removed the access in AWS, and the policy lets that end the grant"),
+        EndReason::EndedBefore => ("Ended", "The grant had ended before"),
+    }
+}
+
+/// What AWS last answered, to be put behind a sentence, with its full stop.
+fn trouble(access: &BreakglassAccess) -> String {
+    match access.status.as_ref().and_then(|status| Some((status.last_error.as_ref()?, status.tries))) {
+        Some((error, tries)) => format!(". Try {tries} failed: {error}"),
+        None => ".".to_owned(),
+    }
+}
+
+fn stalled_access(access: &BreakglassAccess) -> Option<&Condition> {
+    let conditions = &access.status.as_ref()?.conditions;
+    conditions::find(conditions, conditions::STALLED).filter(|c| c.status == true.into())
+}
+
+fn conditions(facts: &Facts<'_>, verdict: &Verdict) -> Vec<Condition> {
+    let condition = |kind: &str, holds: bool, reason: &str, message: &str| Condition {
+        kind: kind.to_owned(),
+        status: holds.into(),
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        last_transition_time: whole_seconds(facts.now),
+        observed_generation: Some(facts.view.generation),
+    };
+    let all = |kind, holds| condition(kind, holds, &verdict.reason, &verdict.message);
+    let mut list = vec![all(conditions::READY, verdict.progress == Progress::Done), granted(facts, &condition)];
+    if matches!(verdict.progress, Progress::Working | Progress::WorkingAndStalled) {
+        list.push(all(conditions::RECONCILING, true));
+    }
+    if verdict.progress == Progress::Stalled {
+        list.push(all(conditions::STALLED, true));
+    }
+    if let (Progress::WorkingAndStalled, Standing::Claimed(access, _) | Standing::Ended(access, _)) =
+        (verdict.progress, facts.standing)
+        && let Some(stalled) = stalled_access(access)
+    {
+        list.push(condition(conditions::STALLED, true, &stalled.reason, &stalled.message));
+    }
+    if let Standing::Ended(access, ended) = facts.standing
+        && !gone(&access.spec, facts.now)
+        && facts.now >= after(ended.time, facts.settings.overdue)
+    {
+        let message = format!("The access should be gone since {}{}", ended.time, trouble(access));
+        list.push(condition(conditions::REVOKE_OVERDUE, true, "StillPresent", &message));
+    }
+    if let Standing::Claimed(access, _) = facts.standing
+        && access.spec.origin == Some(Origin::PreExisting)
+    {
+        let message = "The access stood before this grant and will not be removed with it.";
+        list.push(condition(conditions::ALREADY_PRESENT, true, "StoodBefore", message));
+    }
+    list
+}
+
+/// What was last observed in AWS, as far as this grant is concerned.
+fn granted(facts: &Facts<'_>, condition: &dyn Fn(&str, bool, &str, &str) -> Condition) -> Condition {
+    let (holds, reason, message) = match facts.standing {
+        Standing::Claimed(_, claim) if claim.active_time.is_some() => (true, "Present", "AWS shows the access."),
+        Standing::Ended(access, ended) if ended.active_time.is_some() && !gone(&access.spec, facts.now) => {
+            (true, "Present", "AWS still shows the access.")
+        }
+        Standing::Ended(..) => (false, "Ended", "The grant has ended."),
+        _ => (false, "NotGiven", "The access has not been given."),
+    };
+    condition(conditions::GRANTED, holds, reason, message)
+}
+
+/// When the last session that this grant made possible ends at the latest. Taking access away ends
+/// no session that runs (Identity Center user guide, "Authentication sessions").
+fn sessions_end_by(facts: &Facts<'_>, granted: Option<Timestamp>) -> Option<String> {
+    granted?;
+    let (access, end) = match facts.standing {
+        Standing::Claimed(access, claim) => (access, claim.expiry_time),
+        Standing::Ended(access, ended) => (access, ended.time),
+        Standing::Unclaimed => return None,
+    };
+    const HOUR: i64 = 3_600;
+    let Some(longest) = access.spec.longest_session_seconds else { return Some("unknown".to_owned()) };
+    let beyond = match access.spec.tuple {
+        // A session of the permission set may be chained into one more role, for an hour at most
+        // (IAM user guide, "Methods to assume a role": role chaining).
+        Tuple::AccountAssignment(_) => longest + HOUR,
+        // AWS applies a change of membership within the hour.
+        Tuple::IdentityCenterGroup(_) => longest + 2 * HOUR,
+        // The user's own keys lose the rights at once; roles already assumed run on.
+        Tuple::IamGroup(_) => longest,
+    };
+    let beyond = std::time::Duration::from_secs(beyond.max(0).unsigned_abs());
+    Some(whole_seconds(after(end, beyond)).to_string())
+}

@@ -1,0 +1,205 @@
+//! The vocabulary of the ledger protocol: what covers a tuple, what is outstanding, who may act.
+//!
+//! Every function takes the ledger as it was read and the time of the question.
+
+use jiff::Timestamp;
+
+use super::grant_view::GrantView;
+use super::policy::PolicySet;
+use super::target::Target;
+use crate::api::access::{
+    AccessState, Attempt, BreakglassAccessSpec, Claim, EndReason, EndedClaim, Holder, Operation, Origin,
+};
+use crate::api::tuple::Tuple;
+use crate::clock::after;
+use crate::config::Settings;
+
+/// What a look at the grant of a claim showed.
+#[derive(Clone, Debug)]
+pub enum Lookup {
+    /// The grant object under the claim's name.
+    Found(Box<GrantView>),
+    /// No object has that name.
+    Gone,
+    /// It could not be read.
+    Unreadable,
+}
+
+/// What follows for a claim from its grant and the policies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The grant still stands; access is due until then at the latest.
+    Stands(Timestamp),
+    /// The claim must end.
+    Ends(EndReason),
+    /// Nobody knows. It counts as standing when access might be taken away, and not when it might
+    /// be given.
+    Unknown,
+}
+
+/// What a claim's grant and the policies say about it.
+pub fn evidence(claim: &Claim, grant: &Lookup, policies: &PolicySet, tuple: &Tuple) -> Evidence {
+    let view = match grant {
+        Lookup::Unreadable => return Evidence::Unknown,
+        Lookup::Gone => return Evidence::Ends(EndReason::Deleted),
+        Lookup::Found(view) => view,
+    };
+    if view.uid != claim.uid || view.deleting {
+        return Evidence::Ends(EndReason::Deleted);
+    }
+    if view.revoked.is_some() {
+        return Evidence::Ends(EndReason::RevokedByRequest);
+    }
+    // The end is written only after the claim has left the ledger: such a claim was made by
+    // somebody who had read the grant before it ended.
+    if view.status.ended_time.is_some() {
+        return Evidence::Ends(EndReason::EndedBefore);
+    }
+    // The pinned names equal what the grant said when it was admitted, byte for byte.
+    if policies.denying(&claim.grant.namespace, tuple.user(), &Target::of(tuple)).is_some() {
+        return Evidence::Ends(EndReason::DeniedByPolicy);
+    }
+    match &view.asked {
+        Ok(asked) if asked.hash() != claim.spec_hash => Evidence::Ends(EndReason::TargetChanged),
+        Ok(asked) => Evidence::Stands(asked.expiry.min(claim.expiry_time)),
+        // It can't be read any more, so nothing in it can be believed but what was admitted.
+        Err(_) => Evidence::Stands(claim.expiry_time),
+    }
+}
+
+/// When and why a claim ends, given the evidence: by time alone, or early.
+pub fn end_of(claim: &Claim, evidence: &Evidence, now: Timestamp) -> Option<EndReason> {
+    let expiry = match evidence {
+        Evidence::Stands(expiry) => *expiry,
+        Evidence::Ends(_) | Evidence::Unknown => claim.expiry_time,
+    };
+    if now >= expiry {
+        return Some(EndReason::Expired);
+    }
+    match evidence {
+        Evidence::Ends(reason) => Some(*reason),
+        Evidence::Stands(_) | Evidence::Unknown => None,
+    }
+}
+
+/// Whether access is due for a claim that has not ended: it has started and not expired.
+pub fn due(claim: &Claim, now: Timestamp) -> bool {
+    claim.start_time <= now && now < claim.expiry_time
+}
+
+/// The claims for which access is due.
+pub fn due_claims(ledger: &BreakglassAccessSpec, now: Timestamp) -> impl Iterator<Item = &Claim> {
+    ledger.claims.iter().filter(move |claim| due(claim, now))
+}
+
+/// Until when a write of that kind may still take effect; none when nothing is outstanding.
+pub fn outstanding_until(
+    ledger: &BreakglassAccessSpec,
+    operation: Operation,
+    now: Timestamp,
+    settings: &Settings,
+) -> Option<Timestamp> {
+    let unresolved = ledger
+        .attempt
+        .as_ref()
+        .filter(|attempt| attempt.operation == operation)
+        .map(|attempt| after(attempt.send_before, settings.unknown_outcome));
+    let folded = match operation {
+        Operation::Create => ledger.create_unknown_until,
+        Operation::Delete => ledger.delete_unknown_until,
+    };
+    unresolved.max(folded).filter(|until| now < *until)
+}
+
+/// Until when the same operation must not be sent again, because an earlier one may still be sent.
+pub fn send_window(ledger: &BreakglassAccessSpec, operation: Operation, now: Timestamp) -> Option<Timestamp> {
+    let attempt = ledger.attempt.as_ref()?;
+    (attempt.operation == operation && now < attempt.send_before).then_some(attempt.send_before)
+}
+
+/// Whose word counts on this tuple while the API server can't be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authority {
+    /// Ours, or nobody's.
+    Ours,
+    /// An earlier run in our pod had it. That process is dead.
+    Predecessor,
+    /// Another process has it, and it may be alive.
+    Other,
+}
+
+/// Who may delete without the ledger.
+pub fn authority(ledger: &BreakglassAccessSpec, me: &Holder) -> Authority {
+    match &ledger.offline_deleter {
+        None => Authority::Ours,
+        Some(holder) if holder == me => Authority::Ours,
+        Some(holder) if holder.pod == me.pod => Authority::Predecessor,
+        Some(_) => Authority::Other,
+    }
+}
+
+/// Takes the authority over. Whoever had it may have deleted without a record, for as long as its
+/// authority and its requests live.
+pub fn take_over(ledger: &mut BreakglassAccessSpec, me: &Holder, now: Timestamp, settings: &Settings) {
+    let until = match authority(ledger, me) {
+        Authority::Ours => return,
+        Authority::Predecessor => after(now, settings.unknown_outcome),
+        Authority::Other => after(after(now, settings.offline_authority), settings.unknown_outcome),
+    };
+    ledger.delete_unknown_until = ledger.delete_unknown_until.max(Some(until));
+    ledger.offline_deleter = Some(me.clone());
+}
+
+/// Writes a new attempt over whatever was there. An unresolved one is folded into the time until
+/// which its kind may still take effect; only time clears that.
+pub fn begin(ledger: &mut BreakglassAccessSpec, attempt: Attempt, settings: &Settings) {
+    if let Some(before) = ledger.attempt.take() {
+        let until = Some(after(before.send_before, settings.unknown_outcome));
+        match before.operation {
+            Operation::Create => ledger.create_unknown_until = ledger.create_unknown_until.max(until),
+            Operation::Delete => ledger.delete_unknown_until = ledger.delete_unknown_until.max(until),
+        }
+    }
+    ledger.first_absent_time = None;
+    match attempt.operation {
+        Operation::Create => {
+            ledger.origin = Some(Origin::Created);
+            ledger.state = AccessState::Open;
+            ledger.offline_deleter = Some(attempt.holder.clone());
+        }
+        Operation::Delete => ledger.state = AccessState::Settling,
+    }
+    ledger.attempt = Some(attempt);
+}
+
+/// Moves a claim to the ended ones. False if it was not there.
+pub fn end(ledger: &mut BreakglassAccessSpec, uid: &str, reason: EndReason, now: Timestamp) -> bool {
+    let Some(at) = ledger.claims.iter().position(|claim| claim.uid == uid) else { return false };
+    let claim = ledger.claims.remove(at);
+    ledger.ended.push(EndedClaim {
+        uid: claim.uid,
+        grant: claim.grant,
+        reason,
+        time: if reason == EndReason::Expired { claim.expiry_time.min(now) } else { now },
+        expiry_time: claim.expiry_time,
+        active_time: claim.active_time,
+        spec_hash: claim.spec_hash,
+        policy: claim.policy,
+        provenance: claim.provenance,
+    });
+    true
+}
+
+/// Forgets bounds that have passed, so that an object at rest carries nothing but what matters.
+pub fn tidy(ledger: &mut BreakglassAccessSpec, now: Timestamp) {
+    ledger.create_unknown_until = ledger.create_unknown_until.filter(|until| now < *until);
+    ledger.delete_unknown_until = ledger.delete_unknown_until.filter(|until| now < *until);
+}
+
+/// How far apart two readings must be for this tuple.
+pub fn settle_window(tuple: &Tuple, settings: &Settings) -> std::time::Duration {
+    match tuple {
+        Tuple::AccountAssignment(_) | Tuple::IdentityCenterGroup(_) => settings.settle_window,
+        Tuple::IamGroup(_) => settings.iam_settle_window,
+    }
+}
