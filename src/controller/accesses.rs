@@ -1,0 +1,226 @@
+//! The life of an access, seen from Kubernetes: what ended is booked, a turn is asked for where AWS
+//! must be called, what was observed is shown, and what nothing holds any more is removed.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::core::DynamicObject;
+use kube::runtime::controller::Action;
+
+use super::access_status::status;
+use super::cluster::Error as ClusterError;
+use super::context::{Context, parse_access};
+use super::executor::purpose;
+use super::memory::Purpose;
+use super::{quorum, wake};
+use crate::api::FINALIZER;
+use crate::api::access::{AccessState, BreakglassAccess, BreakglassAccessSpec, EndReason, GrantRef};
+use crate::aws::desk::{Priority, Request};
+use crate::clock::after;
+use crate::decide::access::{Known, Step, next, next_wake};
+use crate::decide::grant_view::GrantView;
+use crate::decide::ledger::{Evidence, Lookup, due_claims, end, end_of, evidence};
+
+/// Why an access could not be looked after.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The ledger entry can't be read: a newer version may have written it.
+    #[error("the ledger entry can't be read")]
+    Unreadable(#[source] serde_json::Error),
+    /// The API server failed us.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// A bug of ours.
+    #[error("a bug: looking after an access panicked")]
+    Panicked,
+}
+
+/// Looks after one access.
+pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Result<Action, Error> {
+    let now = context.clock.now();
+    if !context.leadership.is_ours() || context.observe {
+        return Ok(wake::at(now, None));
+    }
+    let access = parse_access(&object).map_err(Error::Unreadable)?;
+    let name = access.metadata.name.clone().unwrap_or_default();
+    // Where the API server can't be reached, the desk must hear of it all the same.
+    let booked = book_ends(&context, access.clone()).await;
+    let (access, failure) = match booked {
+        Ok(access) => (access, None),
+        Err(error) => (access, Some(error)),
+    };
+    let asked_again = ask_for_turn(&context, &access, now);
+    if let Some(error) = failure {
+        return Err(error.into());
+    }
+    let access = forget_gone_grants(&context, access).await?;
+    let access = show(&context, access, now).await?;
+    if access.spec.state == AccessState::Closed && access.spec.claims.is_empty() && access.spec.ended.is_empty() {
+        remove(&context, &access).await?;
+        return Ok(wake::at(now, None));
+    }
+    let next = [next_wake(&access.spec, now, &context.settings), asked_again, drift_due(&context, &access, &name)]
+        .into_iter()
+        .flatten()
+        .min();
+    Ok(wake::at(now, next))
+}
+
+/// Moves claims that have ended to the ended ones: by time alone, or because a quorum read of the
+/// grant or of the policies says so. It does not wait for AWS, so that a grant's finalizer doesn't.
+async fn book_ends(context: &Context, mut access: BreakglassAccess) -> Result<BreakglassAccess, ClusterError> {
+    let mut ends = Vec::new();
+    for claim in &access.spec.claims {
+        let now = context.clock.now();
+        let seen = if context.synced() {
+            let cached = context.grants.grant(&claim.grant.namespace, &claim.grant.name);
+            let lookup = match cached {
+                None => Lookup::Gone,
+                Some(object) => GrantView::parse(&object).map_or(Lookup::Unreadable, |view| Lookup::Found(Box::new(view))),
+            };
+            evidence(claim, &lookup, &context.policies(), &access.spec.tuple)
+        } else {
+            Evidence::Unknown
+        };
+        if end_of(claim, &seen, now).is_none() {
+            continue;
+        }
+        if now >= claim.expiry_time {
+            ends.push((claim.uid.clone(), EndReason::Expired));
+            continue;
+        }
+        // What the watch shows may be stale. Ending early takes a quorum read.
+        let lookup = quorum::lookup(&context.cluster, &claim.grant).await;
+        let policies = context.cluster.policies().await?;
+        let sure = evidence(claim, &lookup, &policies, &access.spec.tuple);
+        if let Some(reason) = end_of(claim, &sure, context.clock.now()) {
+            ends.push((claim.uid.clone(), reason));
+        }
+    }
+    if ends.is_empty() {
+        return Ok(access);
+    }
+    let now = context.clock.now();
+    for (uid, reason) in &ends {
+        end(&mut access.spec, uid, *reason, now);
+    }
+    let written = context.cluster.replace_access(&access).await?;
+    tracing::info!(access = written.metadata.name, user = written.spec.user, target = written.spec.target_summary, ?ends, "claims ended");
+    Ok(written)
+}
+
+/// Asks the desk for a turn where the protocol has something to do in AWS. Tells when to ask again
+/// where a pause holds it up.
+fn ask_for_turn(context: &Context, access: &BreakglassAccess, now: Timestamp) -> Option<Timestamp> {
+    let name = access.metadata.name.clone().unwrap_or_default();
+    let remembered = context.memory.get(&name);
+    let step = next(&Known {
+        ledger: &access.spec,
+        authorities: None,
+        reading: None,
+        drift_due: drift_due(context, access, &name).is_some_and(|due| due <= now),
+        me: &context.me,
+        attempt_id: "",
+        now,
+        settings: &context.settings,
+    });
+    let unrecorded = remembered.unrecorded.is_some();
+    if matches!(step, Step::Rest(_)) && !unrecorded {
+        context.desk.withdraw(&name);
+        return None;
+    }
+    let purpose = purpose(&access.spec, now);
+    let generation = access.metadata.generation.unwrap_or_default();
+    if let Some(hold) = remembered.hold
+        && hold.purpose == purpose
+        && hold.generation == generation
+        && now < hold.until
+    {
+        return Some(hold.until);
+    }
+    let priority = match purpose {
+        Purpose::Revoke => Priority::Revoke { due: revoke_due(&access.spec).unwrap_or(now) },
+        Purpose::Grant => {
+            let expiry = due_claims(&access.spec, now).map(|claim| claim.expiry_time).min();
+            Priority::Grant { expiry: expiry.unwrap_or(Timestamp::MAX) }
+        }
+        Purpose::Watch => Priority::Read,
+    };
+    let desk = context.aws.desk_key(&access.spec.tuple);
+    context.desk.file(Request { access: name, desk, priority, page: access.spec.target_summary.clone() });
+    None
+}
+
+/// When the access should have been gone: when the last claim that ended did.
+fn revoke_due(ledger: &BreakglassAccessSpec) -> Option<Timestamp> {
+    let ended = ledger.ended.iter().map(|ended| ended.time);
+    let expired = ledger.claims.iter().map(|claim| claim.expiry_time);
+    ended.chain(expired).max()
+}
+
+/// When an open access is to be compared with AWS again.
+fn drift_due(context: &Context, access: &BreakglassAccess, name: &str) -> Option<Timestamp> {
+    if access.spec.state != AccessState::Open {
+        return None;
+    }
+    let last = context.memory.get(name).reading.map_or(Timestamp::MIN, |(begun, _)| begun);
+    Some(after(last, context.settings.drift_interval))
+}
+
+/// An ended claim is remembered while the grant object exists, so that it can never come back.
+async fn forget_gone_grants(context: &Context, mut access: BreakglassAccess) -> Result<BreakglassAccess, ClusterError> {
+    if !context.synced() {
+        return Ok(access);
+    }
+    let mut gone = Vec::new();
+    for ended in &access.spec.ended {
+        if exists(context.grants.grant(&ended.grant.namespace, &ended.grant.name).as_deref(), &ended.uid) {
+            continue;
+        }
+        let GrantRef { namespace, name } = ended.grant.clone();
+        let current = context.cluster.grant(&GrantRef { namespace, name }).await?;
+        if !exists(current.as_ref(), &ended.uid) {
+            gone.push(ended.uid.clone());
+        }
+    }
+    if gone.is_empty() {
+        return Ok(access);
+    }
+    access.spec.ended.retain(|ended| !gone.contains(&ended.uid));
+    context.cluster.replace_access(&access).await
+}
+
+fn exists(grant: Option<&DynamicObject>, uid: &str) -> bool {
+    grant.is_some_and(|grant| grant.metadata.uid.as_deref() == Some(uid))
+}
+
+/// Shows what was observed, if that has changed.
+async fn show(context: &Context, mut access: BreakglassAccess, now: Timestamp) -> Result<BreakglassAccess, ClusterError> {
+    let name = access.metadata.name.clone().unwrap_or_default();
+    let new = status(&access, &context.memory.get(&name), now, &context.settings);
+    if access.status.as_ref() == Some(&new) || (access.status.is_none() && new == Default::default()) {
+        return Ok(access);
+    }
+    access.status = Some(new);
+    context.cluster.replace_access_status(&access).await
+}
+
+/// Removes an access that nothing holds any more.
+async fn remove(context: &Context, access: &BreakglassAccess) -> Result<(), ClusterError> {
+    let name = access.metadata.name.as_deref().unwrap_or_default();
+    match context.cluster.remove_access(access).await {
+        Ok(()) | Err(ClusterError::Gone(_)) => {
+            context.memory.forget(name);
+            tracing::info!(access = name, user = access.spec.user, target = access.spec.target_summary, "access closed and removed");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A new ledger entry for a tuple.
+pub fn new_access(spec: BreakglassAccessSpec) -> BreakglassAccess {
+    let mut access = BreakglassAccess::new(&spec.tuple.access_name(), spec);
+    access.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+    access
+}

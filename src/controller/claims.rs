@@ -1,0 +1,191 @@
+//! Claims: pinning the tuple of a grant and writing it into the ledger. Nothing is given here.
+
+use jiff::Timestamp;
+use kube::core::DynamicObject;
+
+use super::accesses::new_access;
+use super::cluster::Error as ClusterError;
+use super::context::Context;
+use super::wake;
+use crate::api::access::{BreakglassAccess, BreakglassAccessSpec, Claim};
+use crate::aws::ResolveError;
+use crate::clock::after;
+use crate::decide::grant::over;
+use crate::decide::grant_status::Obstacle;
+use crate::decide::grant_view::{Asked, GrantView};
+use crate::decide::policy::Allowance;
+
+/// As many claims as one access holds, by its schema.
+const MOST_CLAIMS: usize = 64;
+
+/// What came of an attempt to claim.
+#[derive(Debug, Default)]
+pub struct Attempt {
+    /// The ledger entry, where the claim is in it.
+    pub access: Option<BreakglassAccess>,
+    /// The grant as it was last read or written.
+    pub grant: Option<DynamicObject>,
+    /// When to try again.
+    pub retry: Option<Timestamp>,
+}
+
+/// Pins the tuple of a grant and claims it: finalizer, `status.accessName`, claim, each on the
+/// condition that nobody has written in between.
+pub async fn claim(
+    context: &Context,
+    seen: &GrantView,
+    allowance: &Allowance,
+) -> Result<Attempt, ClusterError> {
+    let now = context.clock.now();
+    if let Some((obstacle, _)) = context.obstacle(&seen.uid, seen.generation)
+        && let Some(retry) = obstacle.retry
+        && now < retry
+    {
+        return Ok(Attempt { retry: Some(retry), ..Attempt::default() });
+    }
+    let Ok(asked) = &seen.asked else { return Ok(Attempt::default()) };
+    let resolved = match context.aws.resolve(&asked.user, &asked.target).await {
+        Ok(resolved) => resolved,
+        Err(error) => return Ok(set_aside(context, seen, &error)),
+    };
+    if resolved.managed_elsewhere && !allowance.managed_groups {
+        let error = ResolveError::Stalled {
+            reason: "GroupManagedElsewhere",
+            message: format!("{} is synchronised from another directory, which may undo the membership; use a group of its own, or a policy rule with allowManagedGroups: true", asked.target),
+        };
+        return Ok(set_aside(context, seen, &error));
+    }
+    let access_name = resolved.tuple.access_name();
+    if seen.status.granted_time.is_some() && seen.status.access_name.as_ref().is_some_and(|name| *name != access_name) {
+        let error = ResolveError::Stalled {
+            reason: "IdentityChanged",
+            message: "user or target have other ids in AWS than when this grant was granted; make a new grant".into(),
+        };
+        return Ok(set_aside(context, seen, &error));
+    }
+    // From here on by quorum: the grant first, then the ledger.
+    let Some(mut grant) = context.cluster.grant(&seen.reference).await? else { return Ok(Attempt::default()) };
+    let Some(view) = GrantView::parse(&grant) else { return Ok(Attempt::default()) };
+    if view.uid != seen.uid || view.asked != seen.asked || over(&view, now) {
+        return Ok(Attempt { retry: Some(now), ..Attempt::default() }); // It changed: decide again.
+    }
+    let existing = context.cluster.access(&access_name).await?;
+    if let Some(access) = &existing {
+        if access.spec.ended.iter().any(|ended| ended.uid == view.uid) || access.spec.claims.iter().any(|c| c.uid == view.uid) {
+            return Ok(Attempt { access: existing, grant: Some(grant), retry: None });
+        }
+        if !access.spec.tuple.same_ids(&resolved.tuple) || access.spec.claims.len() >= MOST_CLAIMS {
+            let error = ResolveError::Stalled {
+                reason: "TooManyClaims",
+                message: format!("{MOST_CLAIMS} other grants claim the same access; wait until one ends"),
+            };
+            return Ok(set_aside(context, seen, &error));
+        }
+    }
+    if !view.finalizer {
+        grant = context.cluster.add_finalizer(&grant).await?;
+    }
+    if view.status.access_name.as_ref() != Some(&access_name) {
+        grant.data["status"]["accessName"] = access_name.clone().into();
+        if grant.data["status"]["state"].is_null() {
+            grant.data["status"]["state"] = "Pending".into();
+        }
+        grant = context.cluster.replace_grant_status(&grant).await?;
+    }
+    let claim = new_claim(&view, asked, allowance);
+    let access = match existing {
+        None => {
+            let spec = BreakglassAccessSpec { claims: vec![claim], ..BreakglassAccessSpec::new(resolved.tuple) };
+            context.cluster.create_access(&new_access(spec)).await?
+        }
+        Some(mut access) => {
+            access.spec.claims.push(claim);
+            context.cluster.replace_access(&access).await?
+        }
+    };
+    context.set_obstacle(&view.uid, view.generation, None);
+    tracing::info!(
+        grant = view.reference.name, namespace = view.reference.namespace, uid = view.uid, access = access_name,
+        user = asked.user, target = %asked.target, policy = allowance.policy.name, "claimed"
+    );
+    context.wakers.access(&access_name);
+    Ok(Attempt { access: Some(access), grant: Some(grant), retry: None })
+}
+
+fn new_claim(view: &GrantView, asked: &Asked, allowance: &Allowance) -> Claim {
+    Claim {
+        grant: view.reference.clone(),
+        uid: view.uid.clone(),
+        spec_hash: asked.hash(),
+        start_time: asked.start.unwrap_or(view.created),
+        expiry_time: asked.expiry,
+        active_time: None,
+        policy: allowance.policy.clone(),
+        on_external_removal: allowance.on_external_removal,
+        exclusive: allowance.exclusive,
+        provenance: view.provenance.clone(),
+    }
+}
+
+/// Remembers what stands in the way, and when to try again.
+fn set_aside(context: &Context, view: &GrantView, error: &ResolveError) -> Attempt {
+    let now = context.clock.now();
+    let tries = context.obstacle(&view.uid, view.generation).map_or(1, |(_, tries)| tries.saturating_add(1));
+    let pause = wake::backoff(tries, context.settings.retry_cap, context.spread(&view.uid, now));
+    let retry = Some(after(now, pause));
+    let obstacle = match error {
+        ResolveError::Stalled { reason, message } => {
+            Obstacle { reason: (*reason).to_owned(), message: message.clone(), stalled: true, retry }
+        }
+        ResolveError::Aws(error) => {
+            use crate::aws::error::Class;
+            let stalled = matches!(error.class, Class::Denied | Class::Invalid | Class::Quota | Class::Blocked);
+            let reason = if stalled { "AccessDenied" } else { "AWSUnavailable" };
+            Obstacle { reason: reason.to_owned(), message: error.to_string(), stalled, retry }
+        }
+    };
+    tracing::warn!(
+        grant = view.reference.name, namespace = view.reference.namespace, uid = view.uid,
+        reason = obstacle.reason, message = obstacle.message, tries, "a grant can't be claimed"
+    );
+    context.set_obstacle(&view.uid, view.generation, Some((obstacle, tries)));
+    Attempt { retry, ..Attempt::default() }
+}
+
+/// Writes another end into a claim: earlier always, later only while it still stands.
+pub async fn move_expiry(
+    context: &Context,
+    access_name: &str,
+    view: &GrantView,
+    expiry: Timestamp,
+    allowance: Option<&Allowance>,
+) -> Result<(), ClusterError> {
+    let Some(mut access) = context.cluster.access(access_name).await? else { return Ok(()) };
+    let now = context.clock.now();
+    let Some(claim) = access.spec.claims.iter_mut().find(|claim| claim.uid == view.uid) else { return Ok(()) };
+    let later = expiry > claim.expiry_time;
+    if later {
+        let current = context.cluster.grant(&view.reference).await?;
+        let unchanged = current.as_ref().and_then(GrantView::parse).is_some_and(|current| {
+            current.uid == view.uid && current.asked == view.asked && current.revoked.is_none() && !current.deleting
+        });
+        let Some(allowance) = allowance.filter(|_| unchanged && now < claim.expiry_time) else { return Ok(()) };
+        claim.policy = allowance.policy.clone();
+        claim.on_external_removal = allowance.on_external_removal;
+    }
+    tracing::info!(
+        grant = view.reference.name, namespace = view.reference.namespace, uid = view.uid, access = access_name,
+        from = %claim.expiry_time, to = %expiry, "expiry moved"
+    );
+    claim.expiry_time = expiry;
+    context.cluster.replace_access(&access).await?;
+    context.wakers.access(access_name);
+    Ok(())
+}
+
+/// Whether no ledger entry holds a claim of a grant that the watch shows unclaimed.
+pub async fn never_claimed(context: &Context, view: &GrantView) -> Result<bool, ClusterError> {
+    let Some(name) = &view.status.access_name else { return Ok(true) };
+    let access = context.cluster.access(name).await?;
+    Ok(access.is_none_or(|access| access.spec.claims.iter().all(|claim| claim.uid != view.uid)))
+}

@@ -1,0 +1,237 @@
+//! What we ask of the API server: quorum reads and conditional writes, each with a timeout.
+
+use std::time::Duration;
+
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::{ApiResource, DynamicObject};
+use kube::Client;
+use serde_json::json;
+
+use crate::api::FINALIZER;
+use crate::api::access::{BreakglassAccess, GrantRef};
+use crate::api::grant::BreakglassGrant;
+use crate::api::policy::BreakglassPolicy;
+use crate::decide::policy::PolicySet;
+
+/// No call to the API server may take longer: kube itself sets no read timeout.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A call to the API server that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody else wrote the object in between: decide again.
+    #[error("{0}: somebody else has written the object in between")]
+    Conflict(&'static str),
+    /// The object is not there any more.
+    #[error("{0}: the object is gone")]
+    Gone(&'static str),
+    /// The API server could not be reached, or did not answer in time.
+    #[error("{0}: the API server can't be reached")]
+    Unreachable(&'static str, #[source] Option<Box<kube::Error>>),
+    /// The API server refused the call.
+    #[error("{0}: {1}")]
+    Refused(&'static str, String),
+    /// A ledger entry can't be read: a newer version may have written it.
+    #[error("{0}: {1}")]
+    Unreadable(&'static str, String),
+}
+
+impl Error {
+    /// Whether the API server as a whole is out of reach, as far as can be told.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable(..))
+    }
+}
+
+/// The API server, as far as the controller uses it.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").finish_non_exhaustive()
+    }
+}
+
+/// Grants are handled as raw JSON, so that one that no longer parses still ends.
+pub fn grant_resource() -> ApiResource {
+    ApiResource::erase::<BreakglassGrant>(&())
+}
+
+/// Accesses as raw JSON.
+pub fn access_resource() -> ApiResource {
+    ApiResource::erase::<BreakglassAccess>(&())
+}
+
+/// Policies as raw JSON, so that one that can't be read is known by name.
+pub fn policy_resource() -> ApiResource {
+    ApiResource::erase::<BreakglassPolicy>(&())
+}
+
+impl Cluster {
+    /// Calls go through this client.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// The client, for watches and the lease.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// All grants.
+    pub fn all_grants(&self) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &grant_resource())
+    }
+
+    /// All accesses, raw.
+    pub fn all_accesses(&self) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &access_resource())
+    }
+
+    /// All policies.
+    pub fn all_policies(&self) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &policy_resource())
+    }
+
+    fn grants(&self, namespace: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), namespace, &grant_resource())
+    }
+
+    fn accesses(&self) -> Api<BreakglassAccess> {
+        Api::all(self.client.clone())
+    }
+
+    /// A grant by quorum read; none if there is none by that name.
+    pub async fn grant(&self, grant: &GrantRef) -> Result<Option<DynamicObject>, Error> {
+        call("read grant", self.grants(&grant.namespace).get_opt(&grant.name)).await
+    }
+
+    /// An access by quorum read; none if there is none by that name.
+    pub async fn access(&self, name: &str) -> Result<Option<BreakglassAccess>, Error> {
+        call("read access", self.accesses().get_opt(name)).await
+    }
+
+    /// The policies by quorum read.
+    pub async fn policies(&self) -> Result<PolicySet, Error> {
+        // No resourceVersion in a list means a quorum read.
+        let list = call("list policies", self.all_policies().list(&Default::default())).await?;
+        Ok(PolicySet::parse(&list.items))
+    }
+
+    /// Makes a new ledger entry. A conflict if it exists.
+    pub async fn create_access(&self, access: &BreakglassAccess) -> Result<BreakglassAccess, Error> {
+        call("create access", self.accesses().create(&PostParams::default(), access)).await
+    }
+
+    /// Writes a ledger entry, if nobody has since it was read.
+    pub async fn replace_access(&self, access: &BreakglassAccess) -> Result<BreakglassAccess, Error> {
+        let name = access.metadata.name.as_deref().unwrap_or_default();
+        call("write access", self.accesses().replace(name, &PostParams::default(), access)).await
+    }
+
+    /// Writes what was observed of an access, if nobody has written it since it was read.
+    pub async fn replace_access_status(&self, access: &BreakglassAccess) -> Result<BreakglassAccess, Error> {
+        let name = access.metadata.name.as_deref().unwrap_or_default();
+        let call_api = self.accesses();
+        call("write access status", call_api.replace_status(name, &PostParams::default(), access)).await
+    }
+
+    /// Removes an access that nothing holds any more, if nobody has written it since it was read:
+    /// first the object, then the finalizer, each on the condition that nothing changed.
+    pub async fn remove_access(&self, access: &BreakglassAccess) -> Result<(), Error> {
+        let name = access.metadata.name.as_deref().unwrap_or_default();
+        let mut current = access.clone();
+        if access.metadata.deletion_timestamp.is_none() {
+            let preconditions = Preconditions {
+                uid: access.metadata.uid.clone(),
+                resource_version: access.metadata.resource_version.clone(),
+            };
+            let parameters = DeleteParams::default().preconditions(preconditions);
+            // An object comes back where a finalizer holds it, a mere status where it is gone.
+            match call("delete access", self.accesses().delete(name, &parameters)).await?.left() {
+                Some(deleted) => current = deleted,
+                None => return Ok(()),
+            }
+        }
+        if let Some(finalizers) = &mut current.metadata.finalizers {
+            finalizers.retain(|finalizer| finalizer != FINALIZER);
+        }
+        match self.replace_access(&current).await {
+            Ok(_) | Err(Error::Gone(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts our finalizer on a grant, if nobody has written it since it was read. A patch, since a
+    /// typed write would rewrite what people wrote and can't carry a grant that no longer parses.
+    pub async fn add_finalizer(&self, grant: &DynamicObject) -> Result<DynamicObject, Error> {
+        let mut finalizers = grant.metadata.finalizers.clone().unwrap_or_default();
+        finalizers.push(FINALIZER.to_owned());
+        self.patch_finalizers(grant, &finalizers).await
+    }
+
+    /// Takes our finalizer off a grant, if nobody has written it since it was read.
+    pub async fn remove_finalizer(&self, grant: &DynamicObject) -> Result<(), Error> {
+        let mut finalizers = grant.metadata.finalizers.clone().unwrap_or_default();
+        finalizers.retain(|finalizer| finalizer != FINALIZER);
+        match self.patch_finalizers(grant, &finalizers).await {
+            Ok(_) | Err(Error::Gone(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn patch_finalizers(&self, grant: &DynamicObject, finalizers: &[String]) -> Result<DynamicObject, Error> {
+        let meta = &grant.metadata;
+        let patch = json!([
+            {"op": "test", "path": "/metadata/uid", "value": meta.uid},
+            {"op": "test", "path": "/metadata/resourceVersion", "value": meta.resource_version},
+            {"op": "add", "path": "/metadata/finalizers", "value": finalizers},
+        ]);
+        let patch: json_patch::Patch = serde_json::from_value(patch)
+            .map_err(|error| Error::Refused("patch finalizers", error.to_string()))?;
+        let api = self.grants(meta.namespace.as_deref().unwrap_or_default());
+        let name = meta.name.as_deref().unwrap_or_default();
+        let patch = Patch::Json::<DynamicObject>(patch);
+        match call("patch finalizers", api.patch(name, &PatchParams::default(), &patch)).await {
+            // A failed `test` is answered with 422.
+            Err(Error::Refused(operation, why)) if why.contains("test") => {
+                tracing::debug!(operation, why, "the grant changed in between");
+                Err(Error::Conflict(operation))
+            }
+            other => other,
+        }
+    }
+
+    /// Writes the status of a grant, if nobody has written the grant since it was read.
+    pub async fn replace_grant_status(&self, grant: &DynamicObject) -> Result<DynamicObject, Error> {
+        let api = self.grants(grant.metadata.namespace.as_deref().unwrap_or_default());
+        let name = grant.metadata.name.as_deref().unwrap_or_default();
+        call("write grant status", api.replace_status(name, &PostParams::default(), grant)).await
+    }
+
+    /// Writes the status of a policy, if nobody has written it since it was read.
+    pub async fn replace_policy_status(&self, policy: &DynamicObject) -> Result<DynamicObject, Error> {
+        let name = policy.metadata.name.as_deref().unwrap_or_default();
+        call("write policy status", self.all_policies().replace_status(name, &PostParams::default(), policy)).await
+    }
+}
+
+/// One call, with a timeout and its failure classified: the one place for both.
+async fn call<T>(operation: &'static str, future: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
+    let answer = match tokio::time::timeout(TIMEOUT, future).await {
+        Err(_) => return Err(Error::Unreachable(operation, None)),
+        Ok(answer) => answer,
+    };
+    answer.map_err(|error| match error {
+        kube::Error::Api(status) if status.is_conflict() || status.is_already_exists() => Error::Conflict(operation),
+        kube::Error::Api(status) if status.is_not_found() => Error::Gone(operation),
+        kube::Error::Api(status) if status.code < 500 && status.code != 429 => {
+            Error::Refused(operation, status.message.clone())
+        }
+        kube::Error::SerdeError(error) => Error::Unreadable(operation, error.to_string()),
+        other => Error::Unreachable(operation, Some(Box::new(other))),
+    })
+}

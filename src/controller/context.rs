@@ -1,0 +1,160 @@
+//! What every part of the controller shares.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use kube::core::DynamicObject;
+use kube::runtime::events::Recorder;
+use kube::runtime::reflector::ObjectRef;
+use sha2::{Digest, Sha256};
+use tokio::sync::{mpsc, watch};
+
+use super::cluster::{Cluster, access_resource, grant_resource};
+use super::leader::Leadership;
+use super::memory::Memory;
+use super::watch::{Index, Mirror, NamedGrant};
+use crate::api::access::{BreakglassAccess, Holder};
+use crate::aws::Aws;
+use crate::aws::desk::Desk;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::decide::grant_status::Obstacle;
+use crate::decide::policy::{PolicySet, Protected};
+use crate::telemetry::audit::Audit;
+use crate::telemetry::metrics::Metrics;
+
+/// What every part of the controller shares.
+#[derive(Debug)]
+pub struct Context {
+    /// The API server.
+    pub cluster: Cluster,
+    /// AWS.
+    pub aws: Aws,
+    /// When AWS is called.
+    pub desk: Desk,
+    /// The time of day.
+    pub clock: Clock,
+    /// Times of the protocol.
+    pub settings: Settings,
+    /// This run of this process.
+    pub me: Holder,
+    /// Whether to decide and report only.
+    pub observe: bool,
+    /// Accounts from the configuration that `*` does not cover.
+    pub protected_accounts: std::collections::BTreeSet<String>,
+    /// Grants as last seen.
+    pub grants: Mirror,
+    /// Accesses as last seen.
+    pub accesses: Mirror,
+    /// Which access knows a grant.
+    pub index: Index,
+    /// Policies as last seen; none before the first complete listing.
+    pub policies: watch::Receiver<Option<Arc<PolicySet>>>,
+    /// Whether it is this replica's turn.
+    pub leadership: Leadership,
+    /// What is remembered of each tuple.
+    pub memory: Memory,
+    /// What stood in the way of a claim, by uid of the grant, and for which generation.
+    pub obstacles: Mutex<HashMap<String, (i64, Obstacle, u32)>>,
+    /// Wakes the reconcilers.
+    pub wakers: Wakers,
+    /// Records of AWS writes.
+    pub audit: Audit,
+    /// Numbers for dashboards.
+    pub metrics: Metrics,
+    /// Kubernetes Events.
+    pub recorder: RecorderDebug,
+    /// Sequence of attempt ids.
+    pub attempts: AtomicU64,
+}
+
+/// kube's recorder has no `Debug`.
+pub struct RecorderDebug(pub Recorder);
+
+impl std::fmt::Debug for RecorderDebug {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Recorder")
+    }
+}
+
+/// Asks for an object to be looked at.
+#[derive(Clone, Debug)]
+pub struct Wakers {
+    /// Grants to look at.
+    pub grants: mpsc::UnboundedSender<ObjectRef<DynamicObject>>,
+    /// Accesses to look at.
+    pub accesses: mpsc::UnboundedSender<ObjectRef<DynamicObject>>,
+}
+
+impl Wakers {
+    /// Looks at a grant.
+    pub fn grant(&self, grant: &NamedGrant) {
+        let object = ObjectRef::new_with(&grant.name, grant_resource()).within(&grant.namespace);
+        // Nobody listens any more: the process is about to end.
+        let _ = self.grants.send(object);
+    }
+
+    /// Looks at an access.
+    pub fn access(&self, name: &str) {
+        let _ = self.accesses.send(ObjectRef::new_with(name, access_resource()));
+    }
+}
+
+impl Context {
+    /// Whether all kinds have been listed once: before that nothing is granted or ended early.
+    pub fn synced(&self) -> bool {
+        self.grants.listed().is_some() && self.accesses.listed().is_some() && self.policies.borrow().is_some()
+    }
+
+    /// The policies as last seen.
+    pub fn policies(&self) -> Arc<PolicySet> {
+        self.policies.borrow().clone().unwrap_or_default()
+    }
+
+    /// The accounts that `*` does not cover, as far as they are known now.
+    pub fn protected(&self) -> Protected {
+        Protected { accounts: self.protected_accounts.clone(), management: self.aws.management() }
+    }
+
+    /// The access that knows the grant with that uid, as last seen.
+    pub fn access_of(&self, uid: &str) -> Option<BreakglassAccess> {
+        let name = self.index.access_of(uid)?;
+        parse_access(&*self.accesses.access(&name)?).ok()
+    }
+
+    /// A random id for an attempt.
+    pub fn attempt_id(&self) -> String {
+        let number = self.attempts.fetch_add(1, Ordering::Relaxed);
+        let seed = format!("{}/{}/{number}", self.me.pod, self.me.run);
+        Sha256::digest(seed).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// What stands in the way of a claim of that grant, as it is now.
+    pub fn obstacle(&self, uid: &str, generation: i64) -> Option<(Obstacle, u32)> {
+        let obstacles = self.obstacles.lock().unwrap_or_else(PoisonError::into_inner);
+        let (for_generation, obstacle, tries) = obstacles.get(uid)?;
+        (*for_generation == generation).then(|| (obstacle.clone(), *tries))
+    }
+
+    /// Remembers, or forgets, what stands in the way of a claim.
+    pub fn set_obstacle(&self, uid: &str, generation: i64, obstacle: Option<(Obstacle, u32)>) {
+        let mut obstacles = self.obstacles.lock().unwrap_or_else(PoisonError::into_inner);
+        match obstacle {
+            Some((obstacle, tries)) => obstacles.insert(uid.to_owned(), (generation, obstacle, tries)),
+            None => obstacles.remove(uid),
+        };
+    }
+
+    /// A spread for pauses, different from object to object.
+    pub fn spread(&self, name: &str, now: Timestamp) -> u64 {
+        let name: u64 = name.bytes().map(u64::from).sum();
+        name.wrapping_add(now.as_second().unsigned_abs())
+    }
+}
+
+/// Reads an access from raw JSON.
+pub fn parse_access(object: &DynamicObject) -> Result<BreakglassAccess, serde_json::Error> {
+    serde_json::from_value(serde_json::to_value(object)?)
+}

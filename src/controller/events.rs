@@ -1,0 +1,32 @@
+//! Kubernetes Events on grants. Their reasons are part of the API: the new state, or why a person
+//! must act. An event that can't be written never stops anything.
+
+use kube::Resource;
+use kube::core::DynamicObject;
+use kube::runtime::events::{Event, EventType};
+
+use super::cluster::grant_resource;
+use super::context::Context;
+use crate::api::conditions::{self, Condition};
+use crate::api::grant::BreakglassGrantStatus;
+
+/// Tells that a grant changed its state, or why it can't.
+pub async fn publish(context: &Context, grant: &DynamicObject, status: &BreakglassGrantStatus, ready: &Condition) {
+    let needs_person = conditions::find(&status.conditions, conditions::STALLED).is_some()
+        || conditions::find(&status.conditions, conditions::REVOKE_OVERDUE).is_some();
+    let event = Event {
+        type_: if needs_person { EventType::Warning } else { EventType::Normal },
+        reason: if needs_person { ready.reason.clone() } else { format!("{:?}", status.state) },
+        // An event's note may be 1 kB at most.
+        note: Some(ready.message.chars().take(900).collect()),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    let reference = grant.object_ref(&grant_resource());
+    let publish = context.recorder.0.publish(&event, &reference);
+    match tokio::time::timeout(std::time::Duration::from_secs(5), publish).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "an event could not be written"),
+        Err(_) => tracing::debug!("an event could not be written in time"),
+    }
+}

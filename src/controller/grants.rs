@@ -1,0 +1,135 @@
+//! The life of a grant: read, decide, act, tell, let go.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::core::DynamicObject;
+use kube::runtime::controller::Action;
+
+use super::claims;
+use super::cluster::Error as ClusterError;
+use super::context::Context;
+use super::{events, wake};
+use crate::api::grant::BreakglassGrantStatus;
+use crate::decide::grant::{Decision, Next, Standing, decide, next_wake};
+use crate::decide::grant_status::{Facts, status};
+use crate::decide::grant_view::GrantView;
+
+/// Why a grant could not be looked after.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server failed us.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The object lacks what the API server always sets.
+    #[error("the grant has no uid, name or creation time")]
+    Unreadable,
+    /// A bug of ours.
+    #[error("a bug: looking after a grant panicked")]
+    Panicked,
+}
+
+/// Looks after one grant.
+pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Result<Action, Error> {
+    let now = context.clock.now();
+    if !context.leadership.is_ours() || !context.synced() {
+        return Ok(wake::at(now, None)); // Becoming leader, and being synced, look at all grants again.
+    }
+    let mut view = GrantView::parse(&object).ok_or(Error::Unreadable)?;
+    hurry_if_asked(&context, &view);
+    let access = context.access_of(&view.uid);
+    let mut standing = Standing::in_access(access.as_ref(), &view.uid);
+    let Decision { next, ruling } = decide(&view, standing, &context.policies(), &context.protected(), now, &context.settings);
+    let mut object = DynamicObject::clone(&object);
+    let mut retry = None;
+    let claimed;
+    match next {
+        Next::Nothing => {}
+        Next::Claim(_) if context.observe => {}
+        Next::Claim(allowance) => {
+            let attempt = claims::claim(&context, &view, &allowance).await?;
+            retry = attempt.retry;
+            if let Some(current) = attempt.grant {
+                view = GrantView::parse(&current).ok_or(Error::Unreadable)?;
+                object = current;
+            }
+            claimed = attempt.access;
+            standing = Standing::in_access(claimed.as_ref(), &view.uid);
+        }
+        Next::MoveExpiry(..) if context.observe => {}
+        Next::MoveExpiry(expiry, allowance) => {
+            let access = access.as_ref().and_then(|access| access.metadata.name.as_deref()).unwrap_or_default();
+            claims::move_expiry(&context, access, &view, expiry, allowance.as_ref()).await?;
+        }
+        Next::Release => {
+            if !matches!(standing, Standing::Unclaimed) || claims::never_claimed(&context, &view).await? {
+                // The last word on a grant that goes is its status; after the finalizer there may be no grant.
+                show(&context, &mut object, &view, standing, ruling.as_ref(), now).await?;
+                context.cluster.remove_finalizer(&object).await?;
+                return Ok(wake::at(now, next_wake(&view, standing, now, &context.settings)));
+            }
+        }
+    }
+    show(&context, &mut object, &view, standing, ruling.as_ref(), now).await?;
+    let next = [next_wake(&view, standing, now, &context.settings), retry].into_iter().flatten().min();
+    Ok(wake::at(now, next))
+}
+
+/// A new value of the annotation asks for everything to be looked at now.
+fn hurry_if_asked(context: &Context, view: &GrantView) {
+    if view.requested_at.is_some() && view.requested_at != view.status.last_handled_request {
+        context.set_obstacle(&view.uid, view.generation, None);
+        if let Some(access) = context.index.access_of(&view.uid) {
+            context.memory.hurry(&access);
+            context.wakers.access(&access);
+        }
+    }
+}
+
+/// Tells how the grant stands, if that has changed.
+async fn show(
+    context: &Context,
+    object: &mut DynamicObject,
+    view: &GrantView,
+    standing: Standing<'_>,
+    ruling: Option<&crate::decide::policy::Ruling>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let obstacle = context.obstacle(&view.uid, view.generation).map(|(obstacle, _)| obstacle);
+    let facts = Facts {
+        view,
+        standing,
+        ruling,
+        obstacle: obstacle.as_ref(),
+        observe: context.observe,
+        now,
+        settings: &context.settings,
+    };
+    let new = status(&facts);
+    if new == view.status {
+        return Ok(());
+    }
+    let old = view.status.clone();
+    object.data["status"] = serde_json::to_value(&new).unwrap_or_default();
+    *object = context.cluster.replace_grant_status(object).await?;
+    announce(context, object, &old, &new).await;
+    Ok(())
+}
+
+async fn announce(context: &Context, object: &DynamicObject, old: &BreakglassGrantStatus, new: &BreakglassGrantStatus) {
+    let ready = |status: &BreakglassGrantStatus| {
+        crate::api::conditions::find(&status.conditions, crate::api::conditions::READY).cloned()
+    };
+    let (before, after) = (ready(old), ready(new));
+    let same_reason = before.as_ref().map(|c| &c.reason) == after.as_ref().map(|c| &c.reason);
+    if old.state == new.state && same_reason {
+        return;
+    }
+    let Some(after) = after else { return };
+    let meta = &object.metadata;
+    tracing::info!(
+        grant = meta.name, namespace = meta.namespace, uid = meta.uid, from = ?old.state, to = ?new.state,
+        reason = after.reason, message = after.message, "grant"
+    );
+    events::publish(context, object, new, &after).await;
+}

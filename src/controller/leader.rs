@@ -1,0 +1,160 @@
+//! Whose turn it is among replicas. The lease saves work; correctness never depends on it.
+//!
+//! A claim on leadership ends by its holder's own monotonic clock, measured from before the call
+//! that renewed it: a replica that is cut off stops by itself before another may start.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::api::{Api, PostParams};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+
+const NAME: &str = "breakglass-controller";
+/// How long a lease is good for.
+const DURATION: Duration = Duration::from_secs(15);
+/// A leader stops this much earlier than others may start.
+const MARGIN: Duration = Duration::from_secs(3);
+/// How often it is renewed, or looked at.
+const INTERVAL: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Whether it is this replica's turn, as of now.
+#[derive(Clone, Debug, Default)]
+pub struct Leadership(Arc<Mutex<Option<Instant>>>);
+
+impl Leadership {
+    /// Whether it is this replica's turn.
+    pub fn is_ours(&self) -> bool {
+        self.lock().is_some_and(|until| Instant::now() < until)
+    }
+
+    fn set(&self, until: Option<Instant>) {
+        *self.lock() = until;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes part in the election until the process ends, then gives the lease up. `elected` is called
+/// whenever it has become this replica's turn.
+pub async fn run(
+    leases: Api<Lease>,
+    identity: String,
+    clock: Clock,
+    leadership: Leadership,
+    shutdown: CancellationToken,
+    elected: impl Fn(),
+) {
+    let mut election = Election { leases, identity, clock, seen: None };
+    loop {
+        let was_ours = leadership.is_ours();
+        let begun = Instant::now();
+        match tokio::time::timeout(TIMEOUT, election.round()).await {
+            Ok(Ok(true)) => {
+                leadership.set(Some(begun + DURATION - MARGIN));
+                if !was_ours {
+                    tracing::info!("this replica leads");
+                    elected();
+                }
+            }
+            Ok(Ok(false)) => {
+                if was_ours {
+                    tracing::warn!("another replica leads now");
+                }
+                leadership.set(None);
+            }
+            Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "the lease can't be read or written"),
+            Err(_) => tracing::warn!("the lease can't be read or written: no answer from the API server"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(INTERVAL) => {}
+            () = shutdown.cancelled() => break,
+        }
+    }
+    if leadership.is_ours() {
+        let _ = tokio::time::timeout(TIMEOUT, election.give_up()).await;
+        leadership.set(None);
+    }
+}
+
+struct Election {
+    leases: Api<Lease>,
+    identity: String,
+    clock: Clock,
+    /// The version of somebody else's lease, and when we first saw it: it ends by our own clock.
+    seen: Option<(String, Instant)>,
+}
+
+impl Election {
+    /// True if the lease is ours now.
+    async fn round(&mut self) -> Result<bool, kube::Error> {
+        let Some(mut lease) = self.leases.get_opt(NAME).await? else {
+            let lease = Lease {
+                metadata: ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() },
+                spec: Some(self.spec(None)),
+            };
+            return won(self.leases.create(&PostParams::default(), &lease).await);
+        };
+        let spec = lease.spec.clone().unwrap_or_default();
+        let holder = spec.holder_identity.clone().unwrap_or_default();
+        if holder != self.identity && !holder.is_empty() && !self.is_stale(&lease, &spec) {
+            return Ok(false);
+        }
+        lease.spec = Some(self.spec(Some(&spec)));
+        // The resourceVersion in the object makes this conditional.
+        won(self.leases.replace(NAME, &PostParams::default(), &lease).await)
+    }
+
+    /// Whether the lease of another has stood still for its whole length while we looked.
+    fn is_stale(&mut self, lease: &Lease, spec: &LeaseSpec) -> bool {
+        let version = lease.metadata.resource_version.clone().unwrap_or_default();
+        let seconds = spec.lease_duration_seconds.unwrap_or(15).max(0).unsigned_abs();
+        match &self.seen {
+            Some((seen, since)) if *seen == version => since.elapsed() >= Duration::from_secs(u64::from(seconds)),
+            _ => {
+                self.seen = Some((version, Instant::now()));
+                false
+            }
+        }
+    }
+
+    fn spec(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
+        let now = MicroTime(self.clock.now());
+        let renewed = before.filter(|spec| spec.holder_identity.as_ref() == Some(&self.identity));
+        let transitions = before.and_then(|spec| spec.lease_transitions).unwrap_or(0);
+        LeaseSpec {
+            holder_identity: Some(self.identity.clone()),
+            lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
+            acquire_time: renewed.map_or(Some(now.clone()), |spec| spec.acquire_time.clone()),
+            renew_time: Some(now),
+            lease_transitions: Some(if renewed.is_some() { transitions } else { transitions.saturating_add(1) }),
+            ..LeaseSpec::default()
+        }
+    }
+
+    async fn give_up(&self) -> Result<(), kube::Error> {
+        let Some(mut lease) = self.leases.get_opt(NAME).await? else { return Ok(()) };
+        let Some(spec) = &mut lease.spec else { return Ok(()) };
+        if spec.holder_identity.as_ref() != Some(&self.identity) {
+            return Ok(());
+        }
+        spec.holder_identity = None;
+        won(self.leases.replace(NAME, &PostParams::default(), &lease).await).map(drop)
+    }
+}
+
+/// A conflict means that another was faster.
+fn won(written: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
+    match written {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => Ok(false),
+        Err(error) => Err(error),
+    }
+}

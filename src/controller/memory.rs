@@ -1,0 +1,116 @@
+//! What the process remembers of each tuple between turns. Losing it costs a reading, nothing more.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::api::access::Attempt;
+use crate::aws::Seen;
+use crate::aws::error::Class;
+
+/// What a turn is for. A failure of one holds up no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To take access away.
+    Revoke,
+    /// To give it.
+    Grant,
+    /// To compare it with AWS.
+    Watch,
+}
+
+/// Why the last turn came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// CamelCase reason for a condition.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+    /// Whether only a person can mend it.
+    pub stalled: bool,
+    /// What kind of failure it was, where AWS answered.
+    pub class: Option<Class>,
+}
+
+/// A delete that was sent while the ledger could not be written.
+#[derive(Clone, Debug)]
+pub struct Unrecorded {
+    /// What the record would have been.
+    pub attempt: Attempt,
+    /// Whether AWS has confirmed it.
+    pub known: bool,
+}
+
+/// What is remembered of one tuple.
+#[derive(Clone, Debug, Default)]
+pub struct Tuple {
+    /// The last reading.
+    pub reading: Option<(Timestamp, Seen)>,
+    /// The metadata.generation of the access as the last turn left it.
+    pub generation: i64,
+    /// Failed turns in a row.
+    pub tries: u32,
+    /// Before then, nothing is tried for that purpose while the ledger stays as it is.
+    pub hold: Option<Hold>,
+    /// Why the last turn came to nothing.
+    pub trouble: Option<Trouble>,
+    /// Id of the operation that AWS works on.
+    pub pending_request_id: Option<String>,
+    /// A delete without a record.
+    pub unrecorded: Option<Unrecorded>,
+}
+
+/// A pause between two tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// What is paused.
+    pub purpose: Purpose,
+    /// The metadata.generation of the access for which it holds.
+    pub generation: i64,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// What is remembered of all tuples, by name of the access.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<HashMap<String, Tuple>>);
+
+impl Memory {
+    /// A copy of what is remembered of one tuple.
+    pub fn get(&self, access: &str) -> Tuple {
+        self.lock().get(access).cloned().unwrap_or_default()
+    }
+
+    /// Changes what is remembered of one tuple.
+    pub fn update(&self, access: &str, change: impl FnOnce(&mut Tuple)) {
+        change(self.lock().entry(access.to_owned()).or_default());
+    }
+
+    /// Forgets a tuple whose access is gone.
+    pub fn forget(&self, access: &str) {
+        self.lock().remove(access);
+    }
+
+    /// Ends every pause for giving access: the policies changed.
+    pub fn policies_changed(&self) {
+        for tuple in self.lock().values_mut() {
+            if tuple.hold.is_some_and(|hold| hold.purpose == Purpose::Grant) {
+                tuple.hold = None;
+            }
+        }
+    }
+
+    /// Ends the pause of one tuple and asks for a new reading: a person wants it looked at now.
+    pub fn hurry(&self, access: &str) {
+        self.update(access, |tuple| {
+            tuple.hold = None;
+            tuple.reading = None;
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Tuple>> {
+        // Every change is a single assignment or insertion, so a panic leaves nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

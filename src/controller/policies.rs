@@ -1,0 +1,83 @@
+//! The policies: read whenever one changes, and told which of them can't be read.
+
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use kube::core::DynamicObject;
+use tokio::sync::watch;
+
+use super::context::Context;
+use super::watch::{Events, Mirror};
+use crate::api::conditions::{self, Condition};
+use crate::api::policy::BreakglassPolicyStatus;
+use crate::api::time::whole_seconds;
+use crate::decide::policy::PolicySet;
+
+/// Reads the policies again at every change, and calls `changed`.
+pub async fn run(
+    context: Arc<Context>,
+    mirror: Mirror,
+    mut events: Events,
+    policies: watch::Sender<Option<Arc<PolicySet>>>,
+    changed: impl Fn(),
+) {
+    loop {
+        match events.try_next().await {
+            Ok(Some(_)) if mirror.listed().is_some() => {}
+            Ok(Some(_)) => continue, // Some of them may still be missing, a Deny perhaps.
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the policies can't be watched");
+                continue;
+            }
+        }
+        let all = mirror.all();
+        let set = PolicySet::parse(all.iter().map(AsRef::as_ref));
+        policies.send_replace(Some(Arc::new(set)));
+        context.memory.policies_changed();
+        changed();
+        if context.leadership.is_ours() && !context.observe {
+            for policy in &all {
+                show(&context, policy).await;
+            }
+        }
+    }
+}
+
+/// Tells on the policy whether it can be read. What can't be told is told at the next change.
+async fn show(context: &Context, policy: &DynamicObject) {
+    let name = policy.metadata.name.as_deref().unwrap_or_default();
+    let (holds, reason, message) = match PolicySet::parse([policy]).readable() {
+        Ok(()) => (true, "InForce", "The policy is in force.".to_owned()),
+        Err(why) => (false, "Unreadable", format!("Nothing new is given anywhere until this is mended: {why}.")),
+    };
+    let old: BreakglassPolicyStatus =
+        policy.data.get("status").and_then(|status| serde_json::from_value(status.clone()).ok()).unwrap_or_default();
+    let condition = |kind: &str, status: bool| Condition {
+        kind: kind.to_owned(),
+        status: status.into(),
+        reason: reason.to_owned(),
+        message: message.clone(),
+        last_transition_time: whole_seconds(context.clock.now()),
+        observed_generation: policy.metadata.generation,
+    };
+    let mut list = vec![condition(conditions::READY, holds)];
+    if !holds {
+        list.push(condition(conditions::STALLED, true));
+    }
+    let new = BreakglassPolicyStatus {
+        observed_generation: policy.metadata.generation,
+        conditions: conditions::merge(&old.conditions, list),
+    };
+    if new == old {
+        return;
+    }
+    if !holds {
+        tracing::error!(policy = name, message, "a policy can't be read");
+    }
+    let mut object = policy.clone();
+    object.data["status"] = serde_json::to_value(&new).unwrap_or_default();
+    if let Err(error) = context.cluster.replace_policy_status(&object).await {
+        tracing::debug!(policy = name, %error, "the status of a policy could not be written");
+    }
+}

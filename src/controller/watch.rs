@@ -1,0 +1,165 @@
+//! The watches: raw JSON, without what nobody reads, listed again from time to time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::{Stream, StreamExt, TryStreamExt};
+use kube::ResourceExt;
+use kube::api::Api;
+use kube::core::DynamicObject;
+use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
+use kube::runtime::{WatchStreamExt, watcher};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::cluster::{access_resource, grant_resource};
+
+/// A kind as last seen, and when it was last listed as a whole.
+#[derive(Clone)]
+pub struct Mirror {
+    store: Store<DynamicObject>,
+    listed: Arc<Mutex<Option<Instant>>>,
+}
+
+impl std::fmt::Debug for Mirror {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mirror").finish_non_exhaustive()
+    }
+}
+
+/// Events of a watch that fills a [`Mirror`].
+pub type Events = futures::stream::BoxStream<'static, Result<watcher::Event<DynamicObject>, watcher::Error>>;
+
+impl Mirror {
+    /// Watches a kind. The mirror is filled while the events are read.
+    pub fn watch(api: Api<DynamicObject>, resource: kube::core::ApiResource, relist: Duration) -> (Self, Events) {
+        let writer = Writer::new(resource);
+        let listed = Arc::new(Mutex::new(None));
+        let mirror = Self { store: writer.as_reader(), listed: Arc::clone(&listed) };
+        let begun = Arc::new(Mutex::new(Instant::now()));
+        let events = relisting(api, relist, Arc::clone(&begun))
+            .modify(|object| {
+                object.managed_fields_mut().clear();
+            })
+            .reflect(writer)
+            .inspect_ok(move |event| {
+                if matches!(event, watcher::Event::InitDone) {
+                    let begun = *begun.lock().unwrap_or_else(PoisonError::into_inner);
+                    *listed.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
+                }
+            })
+            .boxed();
+        (mirror, events)
+    }
+
+    /// The store, for a controller.
+    pub fn store(&self) -> Store<DynamicObject> {
+        self.store.clone()
+    }
+
+    /// When the last complete quorum listing was begun; none before the first.
+    pub fn listed(&self) -> Option<Instant> {
+        *self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All objects.
+    pub fn all(&self) -> Vec<Arc<DynamicObject>> {
+        self.store.state()
+    }
+
+    /// A grant by name.
+    pub fn grant(&self, namespace: &str, name: &str) -> Option<Arc<DynamicObject>> {
+        self.store.get(&ObjectRef::new_with(name, grant_resource()).within(namespace))
+    }
+
+    /// An access by name.
+    pub fn access(&self, name: &str) -> Option<Arc<DynamicObject>> {
+        self.store.get(&ObjectRef::new_with(name, access_resource()))
+    }
+}
+
+/// A watch that starts again after `interval`, with a listing: a delete that a watch lost, or a
+/// watch that has fallen silent, is noticed by then. `begun` says when the listing was started.
+fn relisting(
+    api: Api<DynamicObject>,
+    interval: Duration,
+    begun: Arc<Mutex<Instant>>,
+) -> impl Stream<Item = Result<watcher::Event<DynamicObject>, watcher::Error>> {
+    futures::stream::repeat(()).flat_map(move |()| {
+        *begun.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        watcher(api.clone(), watcher::Config::default())
+            .default_backoff()
+            .take_until(tokio::time::sleep(interval))
+    })
+}
+
+/// Which access knows a grant, by the grant's uid.
+#[derive(Debug, Default)]
+pub struct Index(Mutex<IndexMaps>);
+
+#[derive(Debug, Default)]
+struct IndexMaps {
+    access_of: HashMap<String, String>,
+    uids_of: HashMap<String, Vec<String>>,
+}
+
+impl Index {
+    /// Takes in an event of the accesses.
+    pub fn apply(&self, event: &watcher::Event<DynamicObject>) {
+        match event {
+            watcher::Event::Apply(object) | watcher::Event::InitApply(object) => self.put(object),
+            watcher::Event::Delete(object) => self.remove(object.metadata.name.as_deref().unwrap_or_default()),
+            // Entries of accesses that vanished during an outage do no harm: who follows them finds
+            // no access.
+            watcher::Event::Init | watcher::Event::InitDone => {}
+        }
+    }
+
+    /// Name of the access that has a claim, or an ended claim, of the grant with that uid.
+    pub fn access_of(&self, uid: &str) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).access_of.get(uid).cloned()
+    }
+
+    fn put(&self, object: &DynamicObject) {
+        let Some(name) = object.metadata.name.clone() else { return };
+        let uids: Vec<String> = grants_of(object).map(|grant| grant.uid).collect();
+        let mut maps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for uid in maps.uids_of.remove(&name).unwrap_or_default() {
+            maps.access_of.remove(&uid);
+        }
+        for uid in &uids {
+            maps.access_of.insert(uid.clone(), name.clone());
+        }
+        maps.uids_of.insert(name, uids);
+    }
+
+    fn remove(&self, name: &str) {
+        let mut maps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for uid in maps.uids_of.remove(name).unwrap_or_default() {
+            maps.access_of.remove(&uid);
+        }
+    }
+}
+
+/// A grant that an access names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedGrant {
+    /// Its uid.
+    pub uid: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// The grants that an access names, read from raw JSON.
+pub fn grants_of(access: &DynamicObject) -> impl Iterator<Item = NamedGrant> + '_ {
+    ["claims", "ended"].into_iter().flat_map(move |list| {
+        let entries = access.data.pointer(&format!("/spec/{list}")).and_then(Value::as_array);
+        entries.into_iter().flatten().filter_map(|entry| {
+            let text = |pointer: &str| entry.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+            Some(NamedGrant { uid: text("/uid")?, namespace: text("/grant/namespace")?, name: text("/grant/name")? })
+        })
+    })
+}

@@ -1,0 +1,165 @@
+//! The audit trail: one JSON line for each write to AWS. Its schema is part of the API.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::api::access::{
+    Attempt, BreakglassAccess, BreakglassAccessSpec, GrantRef, Operation, PolicyRef, Provenance,
+};
+use crate::api::tuple::Tuple;
+use crate::aws::Outcome;
+use crate::decide::ledger::due;
+
+/// Version of the schema of a line. A field may be added without a new version.
+const SCHEMA: &str = "breakglass.dev/audit/v1";
+
+/// Where audit lines go.
+#[derive(Debug)]
+pub struct Audit(Sink);
+
+#[derive(Debug)]
+enum Sink {
+    Stdout,
+    File(Mutex<File>),
+}
+
+/// A write to AWS, as it happened.
+#[derive(Clone, Copy, Debug)]
+pub struct Write<'a> {
+    /// The ledger entry as it was when the write was sent.
+    pub access: &'a BreakglassAccess,
+    /// The ledger as it was before the attempt was written into it.
+    pub before: &'a BreakglassAccessSpec,
+    /// The attempt.
+    pub attempt: &'a Attempt,
+    /// How it ended.
+    pub outcome: &'a Outcome,
+    /// AWS's id of the request or of the asynchronous operation.
+    pub request_id: Option<&'a str>,
+    /// When it was begun.
+    pub begun: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    schema: &'static str,
+    time: Timestamp,
+    operation: Operation,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    attempt: &'a str,
+    access: Option<&'a str>,
+    user: &'a str,
+    target: &'a str,
+    tuple: &'a Tuple,
+    grants: Vec<Grant<'a>>,
+    written_time: Timestamp,
+    begin_time: Timestamp,
+    end_time: Timestamp,
+}
+
+/// A grant on whose behalf the write was made.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Grant<'a> {
+    #[serde(flatten)]
+    grant: &'a GrantRef,
+    uid: &'a str,
+    spec_hash: &'a str,
+    policy: &'a PolicyRef,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_reason: Option<crate::api::access::EndReason>,
+    /// From the grant's annotations: whoever may write the grant may write them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unverified_provenance: Option<&'a Provenance>,
+}
+
+impl Audit {
+    /// Lines go to standard output.
+    pub fn stdout() -> Self {
+        Self(Sink::Stdout)
+    }
+
+    /// Lines are added to a file.
+    pub fn file(path: &Path) -> std::io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        Ok(Self(Sink::File(Mutex::new(file))))
+    }
+
+    /// Writes a line. A line that can't be written goes to the log instead, in full: an AWS write
+    /// that has happened can't be held back any more.
+    pub fn write(&self, write: &Write<'_>) {
+        let line = match serde_json::to_string(&line(write)) {
+            Ok(line) => line,
+            Err(error) => return tracing::error!(%error, "an audit line could not be made"),
+        };
+        let written = match &self.0 {
+            Sink::Stdout => writeln!(std::io::stdout().lock(), "{line}"),
+            Sink::File(file) => {
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                writeln!(file, "{line}").and_then(|()| file.flush())
+            }
+        };
+        if let Err(error) = written {
+            tracing::error!(%error, line, "an audit line could not be written");
+        }
+    }
+}
+
+fn line<'a>(write: &'a Write<'a>) -> Line<'a> {
+    let (outcome, error) = match write.outcome {
+        Outcome::Succeeded { .. } => ("Succeeded", None),
+        Outcome::InProgress { .. } => ("InProgress", None),
+        Outcome::Failed(error) => ("Failed", Some(error.to_string())),
+        Outcome::Unknown(error) => ("Unknown", Some(error.to_string())),
+        Outcome::NotSent => ("NotSent", None),
+    };
+    let spec = &write.access.spec;
+    let claims = spec.claims.iter().filter(|claim| due(claim, write.begun)).map(|claim| Grant {
+        grant: &claim.grant,
+        uid: &claim.uid,
+        spec_hash: &claim.spec_hash,
+        policy: &claim.policy,
+        end_reason: None,
+        unverified_provenance: claim.provenance.as_ref(),
+    });
+    let ended = write.before.ended.iter().map(|ended| Grant {
+        grant: &ended.grant,
+        uid: &ended.uid,
+        spec_hash: &ended.spec_hash,
+        policy: &ended.policy,
+        end_reason: Some(ended.reason),
+        unverified_provenance: ended.provenance.as_ref(),
+    });
+    Line {
+        schema: SCHEMA,
+        time: write.ended,
+        operation: write.attempt.operation,
+        outcome,
+        error,
+        request_id: write.request_id,
+        attempt: &write.attempt.id,
+        access: write.access.metadata.name.as_deref(),
+        user: &spec.user,
+        target: &spec.target_summary,
+        tuple: &spec.tuple,
+        grants: match write.attempt.operation {
+            Operation::Create => claims.collect(),
+            Operation::Delete => ended.collect(),
+        },
+        written_time: write.attempt.written_at,
+        begin_time: write.begun,
+        end_time: write.ended,
+    }
+}
