@@ -2,9 +2,10 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use breakglass::api::access::Holder;
 use breakglass::api::crds;
 use breakglass::clock::Clock;
@@ -29,8 +30,12 @@ enum Command {
     /// It needs a cluster (KUBECONFIG, or the service account of its pod), AWS credentials in the
     /// usual chain, and a Region (`AWS_REGION`).
     Controller(ControllerArgs),
-    /// Prints the CustomResourceDefinitions as YAML.
-    Crds,
+    /// Prints the CustomResourceDefinitions as YAML, ready for `kubectl apply --server-side -f -`.
+    Crds {
+        /// Write one file per kind into this folder instead.
+        #[arg(long, value_name = "FOLDER")]
+        into: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -59,7 +64,7 @@ struct ControllerArgs {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Controller(args) => run_controller(args),
-        Command::Crds => print_crds(),
+        Command::Crds { into } => write_crds(into.as_deref()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -70,10 +75,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn print_crds() -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    for crd in crds::all()? {
-        write!(out, "---\n{}", serde_saphyr::to_string(&crd)?)?;
+fn write_crds(folder: Option<&Path>) -> anyhow::Result<()> {
+    for (name, content) in crds::files()? {
+        match folder {
+            None => write!(std::io::stdout(), "---\n{content}")?,
+            Some(folder) => {
+                let path = folder.join(name);
+                std::fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+            }
+        }
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use super::tuple::Tuple;
 /// Deleting it takes no access away: revoke or delete the grants that it names.
 #[derive(CustomResource, JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
+    doc = "Who has what now, and on which grounds: the ledger of the controller, written only by it. Deleting it takes no access away: revoke or delete the grants that it names.",
     group = "breakglass.dev",
     version = "v1alpha1",
     kind = "BreakglassAccess",

@@ -25,6 +25,25 @@ pub fn all() -> Result<Vec<Value>, serde_json::Error> {
     ])
 }
 
+/// The definitions as files: name and content, one file per kind.
+pub fn files() -> Result<Vec<(String, String)>, Error> {
+    let file = |crd: &Value| {
+        let plural = crd.pointer("/spec/names/plural").and_then(Value::as_str).unwrap_or_default();
+        Ok((format!("{plural}.yaml"), serde_saphyr::to_string(crd)?))
+    };
+    all()?.iter().map(file).collect()
+}
+
+/// The definitions can't be made: a bug.
+#[derive(Debug, thiserror::Error)]
+#[error("a bug: the CustomResourceDefinitions can't be made")]
+pub enum Error {
+    /// Not as JSON.
+    Json(#[from] serde_json::Error),
+    /// Not as YAML.
+    Yaml(#[from] serde_saphyr::ser::Error),
+}
+
 fn to_json(crd: &CustomResourceDefinition) -> Result<Value, serde_json::Error> {
     serde_json::to_value(crd)
 }
@@ -34,4 +53,43 @@ fn merged(mut base: Value, extra: Value) -> Value {
         base.extend(extra);
     }
     base
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_in_crds_are_what_the_types_say() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+        for (name, wanted) in files().unwrap() {
+            let found = std::fs::read_to_string(folder.join(&name)).unwrap_or_default();
+            assert!(found == wanted, "crds/{name} is stale: run `make crds`");
+        }
+    }
+
+    #[test]
+    fn kubectl_explain_has_something_to_say_about_every_field() {
+        for crd in all().unwrap() {
+            let kind = crd.pointer("/spec/names/kind").and_then(Value::as_str).unwrap().to_owned();
+            let schema = crd.pointer("/spec/versions/0/schema/openAPIV3Schema").unwrap();
+            let mut silent = Vec::new();
+            find_silent(schema, &kind, &mut silent);
+            assert!(silent.is_empty(), "no description: {silent:?}");
+        }
+    }
+
+    /// Walks every property, whatever it is nested in.
+    fn find_silent(schema: &Value, path: &str, silent: &mut Vec<String>) {
+        let text = schema["description"].as_str().unwrap_or_default();
+        if (text.trim().is_empty() || text.contains("Auto-generated")) && !path.ends_with("[]") {
+            silent.push(path.to_owned());
+        }
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            find_silent(property, &format!("{path}.{name}"), silent);
+        }
+        if schema["items"].is_object() {
+            find_silent(&schema["items"], &format!("{path}[]"), silent);
+        }
+    }
 }

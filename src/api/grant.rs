@@ -13,6 +13,7 @@ use super::conditions::Condition;
 /// the grant is revoked or deleted.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
+    doc = "Gives one person one access in AWS until a point in time. Access is given when a policy admits the grant, and taken away at expiryTime, or earlier when the grant is revoked or deleted.",
     group = "breakglass.dev",
     version = "v1alpha1",
     kind = "BreakglassGrant",

@@ -12,6 +12,7 @@ use super::time::Duration;
 /// policy also ends grants that are running: the emergency stop.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
+    doc = "Says which grants are admitted, or which are denied. A grant is admitted if some Allow policy admits all of it and no Deny policy matches it. A Deny policy also ends grants that are running: the emergency stop.",
     group = "breakglass.dev",
     version = "v1alpha1",
     kind = "BreakglassPolicy",

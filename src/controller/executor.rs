@@ -35,7 +35,8 @@ enum Failure {
     Cluster(#[from] ClusterError),
     #[error(transparent)]
     Aws(#[from] AwsError),
-    #[error("decided again too often in one turn")]
+    /// AWS does not show yet what was done, or others keep writing the ledger.
+    #[error("not settled within one turn")]
     Restless,
     #[error("the controller is shutting down")]
     ShuttingDown,
@@ -70,12 +71,14 @@ async fn take_turn(context: &Context, name: &str, shutdown: &CancellationToken) 
     let mut purpose = Purpose::Watch;
     let result = steps(context, name, &mut purpose, shutdown).await;
     let now = context.clock.now();
+    let restless = matches!(result, Err(Failure::Restless));
     let (trouble, pause) = match result {
         Ok(Waiting::Nothing) => (None, None),
         Ok(Waiting::Until(until)) => (None, Some(crate::clock::until(now, until).min(Duration::from_secs(60)))),
         Ok(waiting) => (Some(waiting_trouble(&waiting)), None),
         Err(Failure::ShuttingDown) => return,
-        Err(Failure::Cluster(ClusterError::Conflict(_)) | Failure::Restless) => (None, Some(Duration::from_millis(200))),
+        Err(Failure::Cluster(ClusterError::Conflict(_))) => (None, Some(Duration::from_millis(100))),
+        Err(Failure::Restless) => (None, None),
         Err(Failure::Cluster(error)) => {
             tracing::warn!(access = name, error = &error as &dyn std::error::Error, "the ledger can't be read or written");
             if error.is_unreachable() && offline::delete_expired(context, name).await {
@@ -89,7 +92,7 @@ async fn take_turn(context: &Context, name: &str, shutdown: &CancellationToken) 
         }
     };
     let mut tries = 0;
-    let failed = trouble.is_some();
+    let failed = trouble.is_some() || restless;
     let class = trouble.as_ref().and_then(|trouble| trouble.class);
     context.memory.update(name, |tuple| {
         tuple.tries = if failed { tuple.tries.saturating_add(1) } else { 0 };
@@ -133,6 +136,7 @@ async fn steps(
     purpose_of_turn: &mut Purpose,
     shutdown: &CancellationToken,
 ) -> Result<Waiting, Failure> {
+    let mut sent = false;
     for _ in 0..MOST_STEPS {
         let Some(mut access) = context.cluster.access(name).await? else { return Ok(Waiting::Nothing) };
         *purpose_of_turn = purpose(&access.spec, context.clock.now());
@@ -161,7 +165,10 @@ async fn steps(
                 access.spec = *ledger;
                 write(context, &access).await?;
             }
+            // One write a turn: right after it a listing may still show what was before.
+            Step::Send(..) if sent => return Err(Failure::Restless),
             Step::Send(ledger, operation) => {
+                sent = true;
                 let before = std::mem::replace(&mut access.spec, *ledger);
                 let written = write(context, &access).await?;
                 send(context, written, &before, operation, shutdown).await?;

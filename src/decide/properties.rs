@@ -30,8 +30,11 @@ enum Event {
     HidePolicies,
     /// A person adds or removes the access in AWS.
     Meddle(bool),
-    /// Another process takes over. True: in the same pod.
-    Restart(bool),
+    /// Another process takes over. The old one may be cut off rather than dead, and take expired
+    /// access away without the ledger, which has its effect so many seconds later.
+    Restart { same_pod: bool, cut_off: Option<i64> },
+    /// From now on readings show what was so many seconds ago.
+    Lag(i64),
     /// The controller takes so many steps; each write to AWS may fail in one of these ways.
     Run(Vec<Reply>),
 }
@@ -55,6 +58,10 @@ struct World {
     settings: Settings,
     now: i64,
     present: bool,
+    /// What was there in each of the last seconds, the latest last.
+    past: Vec<bool>,
+    /// How old readings are, in seconds; less than the settle window.
+    lag: usize,
     /// Whether what is present was put there by a person, and not by us.
     foreign: bool,
     /// Writes that take effect later.
@@ -82,6 +89,8 @@ impl World {
             settings,
             now: 0,
             present,
+            past: vec![present; 8],
+            lag: 0,
             foreign: present,
             late: Vec::new(),
             pod: 0,
@@ -113,9 +122,19 @@ impl World {
             let due: Vec<_> = self.late.iter().filter(|(when, _)| *when <= self.now).map(|(_, op)| *op).collect();
             self.late.retain(|(when, _)| *when > self.now);
             for operation in due {
+                let active = due_claims(&self.ledger, self.time()).any(|claim| claim.active_time.is_some());
+                assert!(operation == Operation::Create || !active, "a late Delete hit an access called active (M4)");
                 self.take_effect(operation);
             }
+            self.past.remove(0);
+            self.past.push(self.present);
         }
+    }
+
+    /// What a reading shows now.
+    fn seen(&self) -> Seen {
+        let shown = if self.lag == 0 { self.present } else { self.past[self.past.len() - self.lag] };
+        if shown { Seen::Present { session_seconds: None } } else { Seen::Absent }
     }
 
     fn take_effect(&mut self, operation: Operation) {
@@ -138,7 +157,8 @@ impl World {
 
     /// One turn of the executor. Tells why it rests.
     fn turn(&mut self, replies: &mut impl Iterator<Item = Reply>) -> Waiting {
-        for _ in 0..40 {
+        let mut sent = false;
+        for _ in 0..12 {
             let mut reading = None;
             let mut authorities = None;
             let step = loop {
@@ -156,8 +176,7 @@ impl World {
                 match step {
                     Step::Read => {
                         assert!(reading.is_none(), "asks for a reading twice");
-                        let seen = if self.present { Seen::Present { session_seconds: None } } else { Seen::Absent };
-                        reading = Some(Reading { begun: self.time(), seen });
+                        reading = Some(Reading { begun: self.time(), seen: self.seen() });
                     }
                     Step::Confirm => {
                         assert!(authorities.is_none(), "asks for quorum reads twice");
@@ -182,14 +201,17 @@ impl World {
                     }
                     self.ledger = *written;
                 }
+                // One write a turn: a stale listing must not make it two.
+                Step::Send(..) if sent => return Waiting::Until(self.time()),
                 Step::Send(written, operation) => {
+                    sent = true;
                     self.ledger = *written;
                     self.check_sending(operation, authorities.as_ref());
                     self.send(operation, replies.next().unwrap_or(Reply::Heard));
                 }
             }
         }
-        panic!("no rest after forty steps: {:#?}", self.ledger);
+        panic!("no rest after a dozen steps: {:#?}", self.ledger);
     }
 
     /// R1, R2, R4, R5, R6: asked before every write to AWS.
@@ -280,8 +302,14 @@ impl World {
                 }
                 self.present = *present;
                 self.foreign = *present;
+                // A person's change that a stale listing does not show is a stated residue.
+                self.past.fill(*present);
             }
-            Event::Restart(same_pod) => {
+            Event::Lag(seconds) => self.lag = usize::try_from(*seconds).unwrap(),
+            Event::Restart { same_pod, cut_off } => {
+                if let (false, Some(seconds)) = (same_pod, cut_off) {
+                    self.delete_unrecorded(*seconds);
+                }
                 if !same_pod {
                     self.pod += 1;
                 }
@@ -298,9 +326,22 @@ impl World {
         }
     }
 
+    /// What a process does that is cut off from the ledger: it deletes what has expired by the
+    /// ledger as it last saw it, as long as its authority lasts.
+    fn delete_unrecorded(&mut self, seconds: i64) {
+        let ours = self.ledger.offline_deleter == Some(self.me()) && self.ledger.origin == Some(Origin::Created);
+        let expiry = self.ledger.claims.iter().map(|claim| claim.expiry_time).max().unwrap_or(self.time());
+        let sent = self.time().max(expiry);
+        let wait = sent.as_second() - self.time().as_second();
+        if ours && self.ledger.state != AccessState::Closed && wait < 10 {
+            self.late.push((self.now + wait + seconds, Operation::Delete));
+        }
+    }
+
     /// Faults stop. All must come to rest, as it should be.
     fn settle(&mut self) {
         self.policies_hidden = false;
+        self.lag = 0;
         self.hidden.fill(false);
         let last = self.grants.iter().map(|(claim, _)| claim.expiry_time).max().unwrap_or(self.time());
         for _ in 0..400 {
@@ -336,7 +377,9 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<usize>().prop_map(Event::Hide),
         1 => Just(Event::HidePolicies),
         1 => any::<bool>().prop_map(Event::Meddle),
-        1 => any::<bool>().prop_map(Event::Restart),
+        1 => (any::<bool>(), prop::option::of(0i64..18))
+            .prop_map(|(same_pod, cut_off)| Event::Restart { same_pod, cut_off }),
+        1 => (0i64..5).prop_map(Event::Lag),
         6 => prop::collection::vec(reply, 0..4).prop_map(Event::Run),
     ]
 }
