@@ -1,5 +1,9 @@
 //! What can go wrong when AWS is called, and what follows from it: the one place for both.
 
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
 /// What an error means for the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
@@ -27,14 +31,192 @@ pub enum Class {
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{operation}: {message}")]
 pub struct Error {
-    /// What was called, such as `sso:CreateAccountAssignment`.
+    /// What was called, as IAM policies name it, such as `sso:CreateAccountAssignment`.
     pub operation: &'static str,
     /// What follows from it.
     pub class: Class,
     /// AWS's own code, such as `ThrottlingException`.
     pub code: Option<String>,
+    /// AWS's finer reason within the code, such as `UNIQUENESS_CONSTRAINT_VIOLATION`.
+    pub reason: Option<String>,
     /// What AWS said, or why there was no answer.
     pub message: String,
     /// Id of the request, for AWS support.
     pub request_id: Option<String>,
+}
+
+/// Whether a call changes anything, so that an unheard answer matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It only reads.
+    Read,
+    /// It may have changed something, answer or not.
+    Write,
+}
+
+impl Error {
+    /// An error of our own finding.
+    pub fn new(operation: &'static str, class: Class, message: impl Into<String>) -> Self {
+        Self { operation, class, code: None, reason: None, message: message.into(), request_id: None }
+    }
+
+    /// Whether AWS says that what the call names does not exist.
+    pub fn is_gone(&self) -> bool {
+        self.class == Class::Gone
+    }
+
+    /// What the SDK made of a failed call.
+    pub fn of<E>(operation: &'static str, effect: Effect, error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let raw = error.raw_response();
+        let status = raw.map(|response| response.status().as_u16());
+        let body = raw.and_then(|response| response.body().bytes()).unwrap_or_default();
+        let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        let reason = json["Reason"].as_str().map(str::to_owned);
+        let header = |name| raw.and_then(|response| response.headers().get(name)).map(str::to_owned);
+        let request_id = header("x-amzn-requestid").or_else(|| header("x-amzn-request-id"));
+        let code = error.code().map(str::to_owned);
+        let (class, message) = match &error {
+            SdkError::ServiceError(_) => {
+                let class = classify(code.as_deref(), reason.as_deref(), status.unwrap_or_default(), effect);
+                let said = error.message().filter(|said| !said.is_empty());
+                (class, said.map_or_else(|| format!("AWS answered {}", code.as_deref().unwrap_or("with an error it did not name")), str::to_owned))
+            }
+            SdkError::ConstructionFailure(_) => (Class::Invalid, chain(&error)),
+            // Credentials are loaded before anything is sent; so is a connection opened.
+            SdkError::DispatchFailure(failure) if is_about_credentials(&error) => {
+                let _ = failure;
+                (Class::Denied, format!("no usable AWS credentials ({}); set them in the environment, a profile, or the pod's service account", chain(&error)))
+            }
+            SdkError::DispatchFailure(failure) if failure.is_io() && chain(&error).contains("connect") => {
+                (Class::Transient, chain(&error))
+            }
+            _ => (unheard(effect), chain(&error)),
+        };
+        Self { operation, class, code, reason, message, request_id }
+    }
+}
+
+fn unheard(effect: Effect) -> Class {
+    match effect {
+        Effect::Read => Class::Transient,
+        Effect::Write => Class::OutcomeUnknown,
+    }
+}
+
+/// What an answer means. Codes count, not HTTP statuses: emulators and older endpoints differ in
+/// the latter (API references of SSO Admin, Identity Store, IAM and STS: "Common errors").
+fn classify(code: Option<&str>, reason: Option<&str>, status: u16, effect: Effect) -> Class {
+    // Trouble with a customer-managed key comes under codes that mean something else otherwise
+    // (Identity Store API reference, "ResourceNotFoundException": Reason).
+    if reason.is_some_and(|reason| reason.starts_with("KMS_")) {
+        return Class::Denied;
+    }
+    match code.unwrap_or_default() {
+        "ThrottlingException" | "Throttling" | "ThrottledException" | "RequestThrottled" | "TooManyRequestsException"
+        | "RequestLimitExceeded" | "RequestThrottledException" | "SlowDown" => Class::Throttled,
+        "ConflictException" | "ConcurrentModification" | "ConcurrentModificationException"
+        | "EntityTemporarilyUnmodifiable" => Class::Conflict,
+        "ResourceNotFoundException" | "NoSuchEntity" | "NoSuchEntityException" => Class::Gone,
+        "AccessDenied" | "AccessDeniedException" | "UnrecognizedClientException" | "InvalidClientTokenId"
+        | "ExpiredToken" | "ExpiredTokenException" | "SignatureDoesNotMatch" | "IncompleteSignature"
+        | "MissingAuthenticationToken" | "MissingAuthenticationTokenException" | "NotAuthorized"
+        | "InvalidSignatureException" | "OptInRequired" | "RegionDisabledException" => Class::Denied,
+        "LimitExceeded" | "LimitExceededException" | "ServiceQuotaExceededException" => Class::Quota,
+        "ValidationException" | "ValidationError" | "InvalidInput" | "InvalidParameterValue" | "UnmodifiableEntity"
+        | "InvalidAction" | "UnknownOperationException" | "EntityAlreadyExists" => Class::Invalid,
+        // A refusal that we do not know changes nothing; a failure of AWS might have.
+        _ if (400..500).contains(&status) && status != 408 && status != 429 => Class::Invalid,
+        _ if status == 429 => Class::Throttled,
+        _ => unheard(effect),
+    }
+}
+
+/// Why an asynchronous operation FAILED, from the sentence that AWS gives
+/// (`FailureReason`, SSO Admin API reference; the sentences are as people report them).
+pub fn classify_failure_reason(reason: &str) -> Class {
+    let lower = reason.to_lowercase();
+    if lower.contains("not found") || lower.contains("404") || lower.contains("does not exist") {
+        Class::Gone
+    } else if lower.contains("suspended") || lower.contains("takes longer than usual") {
+        Class::Blocked
+    } else if lower.contains("denied") || lower.contains("not authorized") {
+        Class::Denied
+    } else if lower.contains("conflict") {
+        Class::Conflict
+    } else {
+        Class::Transient
+    }
+}
+
+fn is_about_credentials<E: std::error::Error + 'static>(error: &E) -> bool {
+    chain(error).to_lowercase().contains("credential")
+}
+
+/// An error and what is behind it, on one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        source = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_mean_what_aws_documents() {
+        for (code, class) in [
+            ("ThrottlingException", Class::Throttled),
+            ("Throttling", Class::Throttled),
+            ("ConflictException", Class::Conflict),
+            ("ConcurrentModification", Class::Conflict),
+            ("EntityTemporarilyUnmodifiable", Class::Conflict),
+            ("ResourceNotFoundException", Class::Gone),
+            ("NoSuchEntity", Class::Gone),
+            ("AccessDenied", Class::Denied),
+            ("AccessDeniedException", Class::Denied),
+            ("ExpiredToken", Class::Denied),
+            ("LimitExceeded", Class::Quota),
+            ("ServiceQuotaExceededException", Class::Quota),
+            ("ValidationException", Class::Invalid),
+            ("SomethingNew", Class::Invalid),
+        ] {
+            // Emulators and older endpoints differ in the status.
+            for status in [400, 403, 404, 409] {
+                assert_eq!(classify(Some(code), None, status, Effect::Write), class, "{code} {status}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_failure_of_aws_leaves_a_write_in_doubt_and_a_read_to_be_repeated() {
+        for code in [None, Some("InternalServerException"), Some("ServiceFailure")] {
+            assert_eq!(classify(code, None, 500, Effect::Write), Class::OutcomeUnknown);
+            assert_eq!(classify(code, None, 503, Effect::Read), Class::Transient);
+        }
+    }
+
+    #[test]
+    fn trouble_with_a_key_is_never_taken_for_gone() {
+        let class = classify(Some("ResourceNotFoundException"), Some("KMS_KEY_NOT_FOUND"), 400, Effect::Read);
+        assert_eq!(class, Class::Denied);
+    }
+
+    #[test]
+    fn failure_reasons_are_told_apart() {
+        let gone = "Received a 404 status error: the USER assignee was not found in directory";
+        assert_eq!(classify_failure_reason(gone), Class::Gone);
+        assert_eq!(classify_failure_reason("whatever"), Class::Transient);
+    }
 }

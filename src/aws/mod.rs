@@ -4,6 +4,7 @@
 //! holds everything AWS-specific about it; adding a kind means adding such a file and an arm to the
 //! matches below.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,180 +13,194 @@ use crate::api::access::Operation;
 use crate::api::tuple::Tuple;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::decide::policy::Management;
 use crate::decide::target::Target;
+use account_assignment::AccountAssignments;
+use calls::Calls;
+use credentials::{Role, Roles};
 use desk::{Desk, DeskKey};
 use error::Error;
+use iam_group::IamGroups;
+use identity_center::{IdentityCenter, Shared};
+use identity_center_group::IdentityCenterGroups;
+pub use outcome::{Cleared, Outcome, ResolveError, Resolved, Seen};
 
+mod account_assignment;
+mod calls;
+mod credentials;
 pub mod desk;
 pub mod error;
+mod iam_group;
+mod identity_center;
+mod identity_center_group;
+mod outcome;
 
-/// What a grant names, found in AWS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resolved {
-    /// The person and the entitlement, by ids.
-    pub tuple: Tuple,
-    /// Whether a directory outside AWS manages the group, so that it may undo what we do.
-    pub managed_elsewhere: bool,
-}
-
-/// Why what a grant names can't be pinned.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-pub enum ResolveError {
-    /// A person must act: something is not there, disabled, or spelled differently. `reason` is
-    /// the condition's reason, such as `UserNotFound`.
-    #[error("{message}")]
-    Stalled {
-        /// CamelCase reason for the condition.
-        reason: &'static str,
-        /// What is wrong and what to do.
-        message: String,
-    },
-    /// AWS could not be asked.
-    #[error(transparent)]
-    Aws(#[from] Error),
-}
-
-/// What a reading shows of one tuple.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen {
-    /// AWS lists it. `session_seconds` is the longest session it allows, where that can be read.
-    Present {
-        /// Longest session that can be started, in seconds.
-        session_seconds: Option<i64>,
-    },
-    /// AWS does not list it.
-    Absent,
-    /// Principal, entitlement or account no longer exist under the pinned ids. The text says which.
-    Gone(String),
-}
-
-/// How a write to AWS ended, as far as is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// AWS says that it is done.
-    Succeeded {
-        /// Id of the request, for the audit line.
-        request_id: Option<String>,
-    },
-    /// AWS has accepted it and works on it; ask again with [`Aws::progress`].
-    InProgress {
-        /// Id of the asynchronous operation.
-        request_id: String,
-    },
-    /// AWS says that it has no effect: a definite 4xx, or an asynchronous FAILED.
-    Failed(Error),
-    /// x
-    NotSent,
-    /// It may or may not have taken effect, now or later.
-    Unknown(Error),
-}
-
-/// x
-#[derive(Debug)]
-pub struct Cleared(Operation, Timestamp, Clock);
-impl Cleared {
-    pub(crate) fn new(o: Operation, t: Timestamp, c: Clock) -> Self { Self(o, t, c) }
-}
-impl Outcome {
-    /// x
-    pub fn request_id(&self) -> Option<String> { None }
-}
 /// AWS as this program uses it. Clones share credentials, caches and limits.
 ///
 /// What is wrong with one account or with Identity Center shows only in calls about it: the others
 /// work on. Nothing is asked of AWS before it is needed, and what went wrong is asked again.
 #[derive(Clone, Debug)]
-pub struct Aws {
-    inner: Arc<Inner>,
-}
+pub struct Aws(Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {}
+struct Inner {
+    calls: Calls,
+    environment: Arc<Role>,
+    center: Shared,
+    assignments: AccountAssignments,
+    groups: IdentityCenterGroups,
+    iam: IamGroups,
+}
+
+/// Why AWS can't be used at all until a person acts.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Nothing says in which Region Identity Center is.
+    #[error("no AWS Region is set: set AWS_REGION, or identityCenter.region in the configuration file, to the primary Region of Identity Center")]
+    NoRegion,
+}
 
 impl Aws {
     /// Reads credentials, Region and endpoint the usual way (environment, profile, web identity,
     /// container, instance). Fails only where no call could ever work until a person acts; ask
-    /// [`Aws::check`] for the rest.
+    /// [`Aws::problems`] for the rest.
     pub async fn connect(config: &Config, desk: Desk, clock: Clock) -> Result<Self, ConnectError> {
-        let _ = (config, clock, desk);
-        Err(ConnectError::NoRegion)
+        let sdk = credentials::environment(config.identity_center.region.as_deref(), clock).await;
+        let region = sdk.region().ok_or(ConnectError::NoRegion)?.to_string();
+        let calls = Calls::new(desk);
+        let environment = Role::of_the_environment(&sdk);
+        let center = &config.identity_center;
+        let roles = Roles::configured(
+            &sdk,
+            &environment,
+            center.granter_role_arn.as_deref(),
+            center.reaper_role_arn.as_deref(),
+        );
+        let center = IdentityCenter::new(calls.clone(), roles.await, region, center.instance_arn.clone());
+        let center = Arc::new(center);
+        let mut accounts = BTreeMap::new();
+        for account in &config.iam_accounts {
+            let granter = account.granter_role_arn.as_deref();
+            let roles = Roles::configured(&sdk, &environment, granter, account.reaper_role_arn.as_deref()).await;
+            accounts.insert(account.account.clone(), roles);
+        }
+        Ok(Self(Arc::new(Inner {
+            assignments: AccountAssignments::new(Arc::clone(&center)),
+            groups: IdentityCenterGroups::new(Arc::clone(&center)),
+            iam: IamGroups::new(calls.clone(), Arc::clone(&environment), accounts),
+            calls,
+            environment,
+            center,
+        })))
     }
 
-    /// x
-    pub async fn problems(&self) -> Vec<String> { Vec::new() }
-    /// x
-    pub fn management(&self) -> crate::decide::policy::Management { crate::decide::policy::Management::Unknown }
-    /// x
-    pub async fn session_seconds(&self, _: &Tuple) -> Option<i64> { None }
-    /// Fetches the names of all permission sets, so that the first grants need not wait for it.
-    pub async fn warm(&self) -> Result<(), Error> {
-        Ok(())
+    /// What is wrong as far as can be told by asking: one line each, saying what to do.
+    pub async fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if let Err(error) = self.0.environment.account(&self.0.calls).await {
+            problems.push(format!("AWS can't be asked who we are: {error}"));
+            return problems;
+        }
+        match self.0.center.instance().await {
+            Ok(_) => {}
+            Err(error) => problems.push(format!("Identity Center can't be used: {error}. IAM groups work all the same")),
+        }
+        for (account, roles) in self.0.iam.accounts() {
+            for role in [&roles.reaper, &roles.granter] {
+                if let Err(error) = role.prove(&self.0.calls, account).await {
+                    problems.push(format!("IAM groups of account {account} can't be managed: {error}"));
+                }
+            }
+        }
+        problems
+    }
+
+    /// What is known of the organization's management account, without asking AWS.
+    pub fn management(&self) -> Management {
+        self.0.center.management()
+    }
+
+    /// Which limit work on a tuple counts against.
+    pub fn desk_key(&self, tuple: &Tuple) -> DeskKey {
+        match tuple {
+            Tuple::AccountAssignment(tuple) => AccountAssignments::desk_key(tuple),
+            Tuple::IdentityCenterGroup(tuple) => IdentityCenterGroups::desk_key(tuple),
+            Tuple::IamGroup(tuple) => IamGroups::desk_key(&tuple.account),
+        }
     }
 
     /// Finds what a grant names. Names must be spelled as AWS spells them, byte for byte.
     pub async fn resolve(&self, user: &str, target: &Target) -> Result<Resolved, ResolveError> {
-        let _ = (user, target);
-        Err(ResolveError::Stalled {
-            reason: "Unfinished",
-            message: String::new(),
-        })
+        match target {
+            Target::AccountAssignment { account, permission_set } => {
+                self.0.assignments.resolve(user, account, permission_set).await
+            }
+            Target::IdentityCenterGroup { name } => self.0.groups.resolve(user, name).await,
+            Target::IamGroup { account, name } => self.0.iam.resolve(user, account, name).await,
+        }
     }
 
     /// Reads from AWS whether a tuple is there. The reading begins after the call does.
     pub async fn read(&self, tuple: &Tuple) -> Result<Seen, Error> {
-        let _ = tuple;
-        Ok(Seen::Absent)
+        match tuple {
+            Tuple::AccountAssignment(tuple) => self.0.assignments.read(tuple).await,
+            Tuple::IdentityCenterGroup(tuple) => self.0.groups.read(tuple).await,
+            Tuple::IamGroup(tuple) => self.0.iam.read(tuple).await,
+        }
     }
 
     /// Gives the access: one send, never repeated.
     pub async fn create(&self, tuple: &Tuple, cleared: Cleared) -> Outcome {
-        let _ = (tuple, cleared);
-        Outcome::Succeeded { request_id: None }
+        match tuple {
+            Tuple::AccountAssignment(tuple) => self.0.assignments.create(tuple, cleared).await,
+            Tuple::IdentityCenterGroup(tuple) => self.0.groups.create(tuple, cleared).await,
+            Tuple::IamGroup(tuple) => self.0.iam.create(tuple, cleared).await,
+        }
     }
 
     /// Takes the access away: one send, never repeated.
     pub async fn delete(&self, tuple: &Tuple, cleared: Cleared) -> Outcome {
-        let _ = (tuple, cleared);
-        Outcome::Succeeded { request_id: None }
+        match tuple {
+            Tuple::AccountAssignment(tuple) => self.0.assignments.delete(tuple, cleared).await,
+            Tuple::IdentityCenterGroup(tuple) => self.0.groups.delete(tuple, cleared).await,
+            Tuple::IamGroup(tuple) => self.0.iam.delete(tuple, cleared).await,
+        }
     }
 
     /// How far an asynchronous operation is. An error says nothing about the operation: list then.
-    pub async fn progress(
-        &self,
-        tuple: &Tuple,
-        operation: Operation,
-        request_id: &str,
-    ) -> Result<Outcome, Error> {
-        let _ = (tuple, operation, request_id);
-        Ok(Outcome::Succeeded { request_id: None })
+    /// Only assignments are asynchronous.
+    pub async fn progress(&self, tuple: &Tuple, operation: Operation, request_id: &str) -> Result<Outcome, Error> {
+        match tuple {
+            Tuple::AccountAssignment(tuple) => self.0.assignments.progress(tuple, operation, request_id).await,
+            Tuple::IdentityCenterGroup(_) | Tuple::IamGroup(_) => {
+                Ok(Outcome::Succeeded { request_id: Some(request_id.to_owned()) })
+            }
+        }
     }
 
-    /// Marks an IAM user with the group and when its membership ends, for people and for recovery.
-    /// Nothing depends on it; other kinds have no mark.
+    /// Longest session, in seconds, that the access allows to start; none where it can't be told.
+    pub async fn session_seconds(&self, tuple: &Tuple) -> Option<i64> {
+        match tuple {
+            Tuple::AccountAssignment(tuple) => self.0.assignments.session_seconds(tuple).await,
+            Tuple::IdentityCenterGroup(_) => None,
+            Tuple::IamGroup(_) => Some(iam_group::LONGEST_SESSION_SECONDS),
+        }
+    }
+
+    /// Marks the access as ours for people and for recovery, where AWS has a place for it. Nothing
+    /// depends on it.
     pub async fn mark(&self, tuple: &Tuple, expiry: Timestamp) -> Result<(), Error> {
-        let _ = (tuple, expiry);
-        Ok(())
+        match tuple {
+            Tuple::IamGroup(tuple) => self.0.iam.mark(tuple, expiry).await,
+            Tuple::AccountAssignment(_) | Tuple::IdentityCenterGroup(_) => Ok(()),
+        }
     }
 
     /// Takes the mark away again.
     pub async fn unmark(&self, tuple: &Tuple) -> Result<(), Error> {
-        let _ = tuple;
-        Ok(())
+        match tuple {
+            Tuple::IamGroup(tuple) => self.0.iam.unmark(tuple).await,
+            Tuple::AccountAssignment(_) | Tuple::IdentityCenterGroup(_) => Ok(()),
+        }
     }
-
-    /// The account that owns the Identity Center instance, once it is known: for an organization's
-    /// instance its management account. Does not ask AWS.
-    pub fn management_account(&self) -> Option<String> {
-        None
-    }
-
-    /// x
-    pub fn desk_key(&self, _: &Tuple) -> DeskKey { DeskKey { scope: String::new(), service: desk::Service::Iam } }
-}
-/// x
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// x
-    #[error("no Region")]
-    NoRegion,
 }

@@ -1,0 +1,282 @@
+//! Membership of an IAM user in an IAM group.
+//!
+//! IAM's calls take names, ignore their case, and names are re-used. So before every write, and
+//! with every reading, the unique ids are compared (IAM user guide, "IAM identifiers").
+
+use std::collections::BTreeMap;
+
+use aws_sdk_iam::types::Tag;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::calls::Calls;
+use super::credentials::{Role, Roles};
+use super::desk::{DeskKey, Service};
+use super::error::{Class, Error};
+use super::identity_center::exact;
+use super::outcome::{Cleared, Outcome, ResolveError, Resolved, Seen};
+use crate::api::access::Operation;
+use crate::api::tuple::{IamGroup, Tuple};
+
+/// A member's session of a role that he assumed lasts this long at most: it outlives the membership
+/// (IAM user guide, "Update the maximum session duration for a role").
+pub(super) const LONGEST_SESSION_SECONDS: i64 = 12 * 3_600;
+
+/// Groups of IAM, in the accounts that we look after.
+#[derive(Debug)]
+pub(super) struct IamGroups {
+    calls: Calls,
+    environment: std::sync::Arc<Role>,
+    /// Empty: the account of the environment's credentials.
+    accounts: BTreeMap<String, Roles>,
+}
+
+impl IamGroups {
+    pub(super) fn new(calls: Calls, environment: std::sync::Arc<Role>, accounts: BTreeMap<String, Roles>) -> Self {
+        Self { calls, environment, accounts }
+    }
+
+    pub(super) fn desk_key(account: &str) -> DeskKey {
+        DeskKey { scope: account.to_owned(), service: Service::Iam }
+    }
+
+    /// The accounts with roles of their own.
+    pub(super) fn accounts(&self) -> impl Iterator<Item = (&String, &Roles)> {
+        self.accounts.iter()
+    }
+
+    /// The roles for an account; none if it is not ours to look after.
+    fn roles(&self, account: &str) -> Option<Roles> {
+        if self.accounts.is_empty() {
+            let environment = &self.environment;
+            return Some(Roles { granter: environment.clone(), reaper: environment.clone() });
+        }
+        self.accounts.get(account).cloned()
+    }
+
+    /// A client for reads, once its credentials are proved to belong to the account.
+    async fn reader(&self, account: &str) -> Result<aws_sdk_iam::Client, Error> {
+        let roles = self.managed(account)?;
+        roles.reaper.prove(&self.calls, account).await?;
+        Ok(aws_sdk_iam::Client::new(&roles.reaper.reads))
+    }
+
+    fn managed(&self, account: &str) -> Result<Roles, Error> {
+        self.roles(account).ok_or_else(|| {
+            Error::new("iam", Class::Denied, format!("account {account} is not among iamAccounts in the configuration file; add it there"))
+        })
+    }
+
+    pub(super) async fn resolve(&self, user: &str, account: &str, name: &str) -> Result<Resolved, ResolveError> {
+        let not_managed = || {
+            let message = format!("account {account} is not one whose IAM groups this controller looks after; add it to iamAccounts in its configuration file");
+            ResolveError::stalled("AccountNotManaged", message)
+        };
+        if self.accounts.is_empty() && self.environment.account(&self.calls).await? != account {
+            return Err(not_managed());
+        }
+        if self.roles(account).is_none() {
+            return Err(not_managed());
+        }
+        let Some((user_id, spelled)) = self.user(account, user).await? else {
+            return Err(ResolveError::stalled("UserNotFound", format!("there is no IAM user {user} in account {account}")));
+        };
+        exact("IAM user", user, &spelled)?;
+        let Some((group_id, spelled)) = self.group(account, name).await? else {
+            return Err(ResolveError::stalled("GroupNotFound", format!("there is no IAM group {name} in account {account}")));
+        };
+        exact("IAM group", name, &spelled)?;
+        let tuple = IamGroup {
+            account: account.to_owned(),
+            group_id,
+            group: name.to_owned(),
+            user_id,
+            user: user.to_owned(),
+        };
+        Ok(Resolved { tuple: Tuple::IamGroup(tuple), managed_elsewhere: false })
+    }
+
+    /// Id and name of the user of that name, as IAM spells it.
+    async fn user(&self, account: &str, name: &str) -> Result<Option<(String, String)>, Error> {
+        let send = self.reader(account).await?.get_user().user_name(name).send();
+        match self.calls.read(&Self::desk_key(account), "iam:GetUser", send).await {
+            Ok(answer) => Ok(answer.user.map(|user| (user.user_id, user.user_name))),
+            Err(error) if error.is_gone() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Id and name of the group of that name, as IAM spells it.
+    async fn group(&self, account: &str, name: &str) -> Result<Option<(String, String)>, Error> {
+        let send = self.reader(account).await?.get_group().group_name(name).max_items(1).send();
+        match self.calls.read(&Self::desk_key(account), "iam:GetGroup", send).await {
+            Ok(answer) => Ok(answer.group.map(|group| (group.group_id, group.group_name))),
+            Err(error) if error.is_gone() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn read(&self, tuple: &IamGroup) -> Result<Seen, Error> {
+        match self.user(&tuple.account, &tuple.user).await? {
+            Some((id, _)) if id == tuple.user_id => {}
+            // Renamed, deleted, or deleted and made again. Only the last two end the membership, so
+            // look for the id under all names before saying so.
+            _ => match self.renamed_user(tuple).await? {
+                None => return Ok(Seen::Gone(format!("IAM user {} ({}) is no longer in account {}", tuple.user, tuple.user_id, tuple.account))),
+                Some(new_name) => {
+                    let message = format!("IAM user {} is now called {new_name}; its membership of {} must be looked after by hand, or the user be renamed back", tuple.user, tuple.group);
+                    return Err(Error::new("iam:GetUser", Class::Invalid, message));
+                }
+            },
+        }
+        let mut marker = None;
+        loop {
+            let send = self
+                .reader(&tuple.account)
+                .await?
+                .list_groups_for_user()
+                .user_name(&tuple.user)
+                .set_marker(marker)
+                .send();
+            let page = self.calls.read(&Self::desk_key(&tuple.account), "iam:ListGroupsForUser", send).await?;
+            if page.groups().iter().any(|group| group.group_id() == tuple.group_id) {
+                return Ok(Seen::Present { session_seconds: Some(LONGEST_SESSION_SECONDS) });
+            }
+            marker = page.marker;
+            if !page.is_truncated || marker.is_none() {
+                break;
+            }
+        }
+        match self.group(&tuple.account, &tuple.group).await? {
+            Some((id, _)) if id == tuple.group_id => Ok(Seen::Absent),
+            _ => Ok(Seen::Gone(format!("IAM group {} ({}) is no longer in account {}", tuple.group, tuple.group_id, tuple.account))),
+        }
+    }
+
+    /// The new name of the pinned user, if the id still exists under any.
+    async fn renamed_user(&self, tuple: &IamGroup) -> Result<Option<String>, Error> {
+        let mut marker = None;
+        loop {
+            let send = self.reader(&tuple.account).await?.list_users().set_marker(marker).send();
+            let page = self.calls.read(&Self::desk_key(&tuple.account), "iam:ListUsers", send).await?;
+            if let Some(user) = page.users().iter().find(|user| user.user_id() == tuple.user_id) {
+                return Ok(Some(user.user_name().to_owned()));
+            }
+            marker = page.marker;
+            if !page.is_truncated || marker.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Whether user and group still have the pinned ids. Asked right before a write.
+    async fn same_ids(&self, tuple: &IamGroup) -> Result<bool, Error> {
+        let user = self.user(&tuple.account, &tuple.user).await?;
+        let group = self.group(&tuple.account, &tuple.group).await?;
+        Ok(user.is_some_and(|(id, _)| id == tuple.user_id) && group.is_some_and(|(id, _)| id == tuple.group_id))
+    }
+
+    pub(super) async fn create(&self, tuple: &IamGroup, cleared: Cleared) -> Outcome {
+        const OPERATION: &str = "iam:AddUserToGroup";
+        let client = match self.writer(tuple, Operation::Create).await {
+            Ok(client) => client,
+            Err(error) => return Outcome::Failed(error), // Nothing was sent.
+        };
+        match self.same_ids(tuple).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let message = "user or group now belong to other ids than when access was claimed";
+                return Outcome::Failed(Error::new(OPERATION, Class::Gone, message));
+            }
+            Err(error) => return Outcome::Failed(error),
+        }
+        let send = client.add_user_to_group().user_name(&tuple.user).group_name(&tuple.group).send();
+        let key = Self::desk_key(&tuple.account);
+        match self.calls.write(&key, OPERATION, (cleared, Operation::Create), send).await {
+            Ok(answer) => Outcome::Succeeded { request_id: request_id(&answer) },
+            Err(Outcome::Failed(mut error)) if error.class == Class::Quota => {
+                error.message = format!("{} (a user can be in 10 IAM groups; take {} out of one)", error.message, tuple.user);
+                Outcome::Failed(error)
+            }
+            Err(outcome) => outcome,
+        }
+    }
+
+    pub(super) async fn delete(&self, tuple: &IamGroup, cleared: Cleared) -> Outcome {
+        let client = match self.writer(tuple, Operation::Delete).await {
+            Ok(client) => client,
+            Err(error) => return Outcome::Failed(error), // Nothing was sent.
+        };
+        match self.same_ids(tuple).await {
+            Ok(true) => {}
+            // Those of that name are others now, and not ours to touch. A reading tells the rest.
+            Ok(false) => return Outcome::Succeeded { request_id: None },
+            Err(error) => return Outcome::Failed(error),
+        }
+        let send = client.remove_user_from_group().user_name(&tuple.user).group_name(&tuple.group).send();
+        let key = Self::desk_key(&tuple.account);
+        match self.calls.write(&key, "iam:RemoveUserFromGroup", (cleared, Operation::Delete), send).await {
+            Ok(answer) => Outcome::Succeeded { request_id: request_id(&answer) },
+            // The text alone would tell user, group and membership apart; a reading does it better.
+            Err(Outcome::Failed(error)) if error.is_gone() => Outcome::Succeeded { request_id: error.request_id },
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// A client for writes, once its credentials are proved to belong to the account.
+    async fn writer(&self, tuple: &IamGroup, operation: Operation) -> Result<aws_sdk_iam::Client, Error> {
+        let roles = self.managed(&tuple.account)?;
+        let role = match operation {
+            Operation::Create => roles.granter,
+            Operation::Delete => roles.reaper,
+        };
+        role.prove(&self.calls, &tuple.account).await?;
+        Ok(aws_sdk_iam::Client::new(&role.writes))
+    }
+
+    /// Puts a tag on the user that says which membership is ours and when it ends. For people and
+    /// for recovery; it decides nothing.
+    pub(super) async fn mark(&self, tuple: &IamGroup, expiry: Timestamp) -> Result<(), Error> {
+        const OPERATION: &str = "iam:TagUser";
+        let tag = Tag::builder().key(tag_key(&tuple.group)).value(expiry.to_string()).build();
+        let tag = tag.map_err(|error| Error::new(OPERATION, Class::Invalid, error.to_string()))?;
+        let client = self.writer(tuple, Operation::Create).await?;
+        let send = client.tag_user().user_name(&tuple.user).tags(tag).send();
+        self.calls.note(&Self::desk_key(&tuple.account), OPERATION, send).await.map(drop)
+    }
+
+    /// Takes the tag off.
+    pub(super) async fn unmark(&self, tuple: &IamGroup) -> Result<(), Error> {
+        let client = self.writer(tuple, Operation::Delete).await?;
+        let send = client.untag_user().user_name(&tuple.user).tag_keys(tag_key(&tuple.group)).send();
+        self.calls.note(&Self::desk_key(&tuple.account), "iam:UntagUser", send).await.map(drop)
+    }
+}
+
+/// Key of the marker tag. A key may have 128 characters of letters, digits, space and `_.:/=+-@`
+/// (IAM user guide, "Tags for IAM resources"); a group's name may have a comma, and be as long.
+fn tag_key(group: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c);
+    let key = format!("breakglass:{group}");
+    if key.len() <= 128 && group.chars().all(fits) {
+        return key;
+    }
+    let hash: String = Sha256::digest(group).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("breakglass:sha256:{hash}")
+}
+
+fn request_id(answer: &impl aws_sdk_iam::operation::RequestId) -> Option<String> {
+    answer.request_id().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tag_key;
+
+    #[test]
+    fn marker_tags_fit_what_iam_allows() {
+        assert_eq!(tag_key("ProdMemberWorkGroup"), "breakglass:ProdMemberWorkGroup");
+        assert!(tag_key("a,b").starts_with("breakglass:sha256:"));
+        assert!(tag_key(&"x".repeat(128)).len() <= 128);
+    }
+}

@@ -1,0 +1,311 @@
+//! Identity Center itself: its one instance, and the names in it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_sdk_identitystore::types::{AlternateIdentifier, UniqueAttribute, UserStatus};
+use aws_sdk_ssoadmin::types::InstanceStatus;
+use aws_smithy_types::Document;
+use tokio::sync::Mutex as AsyncMutex;
+
+use super::calls::Calls;
+use super::credentials::Roles;
+use super::desk::{DeskKey, Service};
+use super::error::{Class, Error};
+use super::outcome::ResolveError;
+use crate::decide::policy::Management;
+
+/// The instance that everything in Identity Center belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Instance {
+    pub(super) arn: String,
+    pub(super) identity_store_id: String,
+    pub(super) owner_account: String,
+}
+
+/// A permission set. Its name never changes (SSO Admin API reference, `UpdatePermissionSet` takes none).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PermissionSet {
+    pub(super) name: String,
+    pub(super) session_seconds: Option<i64>,
+}
+
+/// A user, as far as it matters here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct User {
+    pub(super) name: Option<String>,
+    pub(super) disabled: bool,
+}
+
+/// Identity Center, read with the reaper's credentials.
+#[derive(Debug)]
+pub(super) struct IdentityCenter {
+    pub(super) calls: Calls,
+    pub(super) roles: Roles,
+    region: String,
+    configured_arn: Option<String>,
+    found: Mutex<Option<Option<Instance>>>,
+    permission_sets: Mutex<HashMap<String, PermissionSet>>,
+    /// One at a time goes through all permission sets; the others find its result.
+    searching: AsyncMutex<()>,
+}
+
+impl IdentityCenter {
+    pub(super) fn new(calls: Calls, roles: Roles, region: String, configured_arn: Option<String>) -> Self {
+        Self {
+            calls,
+            roles,
+            region,
+            configured_arn,
+            found: Mutex::default(),
+            permission_sets: Mutex::default(),
+            searching: AsyncMutex::default(),
+        }
+    }
+
+    pub(super) fn sso_key(instance_arn: &str) -> DeskKey {
+        DeskKey { scope: instance_arn.to_owned(), service: Service::SsoAdmin }
+    }
+
+    pub(super) fn store_key(instance_arn: &str) -> DeskKey {
+        DeskKey { scope: instance_arn.to_owned(), service: Service::IdentityStore }
+    }
+
+    pub(super) fn sso(&self) -> aws_sdk_ssoadmin::Client {
+        aws_sdk_ssoadmin::Client::new(&self.roles.reaper.reads)
+    }
+
+    pub(super) fn store(&self) -> aws_sdk_identitystore::Client {
+        aws_sdk_identitystore::Client::new(&self.roles.reaper.reads)
+    }
+
+    /// What is known of the management account without asking.
+    pub(super) fn management(&self) -> Management {
+        match &*self.found.lock().unwrap_or_else(PoisonError::into_inner) {
+            None => Management::Unknown,
+            Some(None) => Management::None,
+            Some(Some(instance)) => Management::Account(instance.owner_account.clone()),
+        }
+    }
+
+    /// The instance, found once. An account that has none is asked again each time: one may be
+    /// switched on.
+    pub(super) async fn instance(&self) -> Result<Instance, ResolveError> {
+        if let Some(Some(instance)) = &*self.found.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(instance.clone());
+        }
+        let found = self.list_instances().await?;
+        let region = &self.region;
+        let chosen = match (&self.configured_arn, found.as_slice()) {
+            (Some(arn), all) => all.iter().find(|instance| instance.arn == *arn).ok_or_else(|| {
+                let message = format!("the Identity Center instance {arn} is not in Region {region}, or these credentials can't see it; mend identityCenter.instanceArn or identityCenter.region");
+                ResolveError::stalled("InstanceNotFound", message)
+            })?,
+            (None, [only]) => only,
+            (None, []) => {
+                *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(None);
+                let message = format!("there is no Identity Center instance in Region {region}; set AWS_REGION or identityCenter.region to its primary Region");
+                return Err(ResolveError::stalled("InstanceNotFound", message));
+            }
+            (None, several) => {
+                let arns: Vec<_> = several.iter().map(|instance| instance.arn.as_str()).collect();
+                let message = format!("there are several Identity Center instances ({}); set identityCenter.instanceArn to one", arns.join(", "));
+                return Err(ResolveError::stalled("SeveralInstances", message));
+            }
+        };
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Some(chosen.clone()));
+        Ok(chosen.clone())
+    }
+
+    async fn list_instances(&self) -> Result<Vec<Instance>, Error> {
+        const OPERATION: &str = "sso:ListInstances";
+        let key = Self::sso_key("");
+        let mut found = Vec::new();
+        let mut token = None;
+        loop {
+            let page = self.sso().list_instances().set_next_token(token).send();
+            let page = self.calls.read(&key, OPERATION, page).await?;
+            for instance in page.instances() {
+                // Only a deleted or half-made instance says anything else than ACTIVE.
+                if !matches!(instance.status(), None | Some(InstanceStatus::Active)) {
+                    continue;
+                }
+                found.push(Instance {
+                    arn: instance.instance_arn().unwrap_or_default().to_owned(),
+                    identity_store_id: instance.identity_store_id().unwrap_or_default().to_owned(),
+                    owner_account: instance.owner_account_id().unwrap_or_default().to_owned(),
+                });
+            }
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// The user of that name: id and nothing else is to be trusted until the name is compared.
+    pub(super) async fn resolve_user(&self, instance: &Instance, name: &str) -> Result<String, ResolveError> {
+        let not_found = || ResolveError::stalled("UserNotFound", format!("there is no user {name} in Identity Center"));
+        let send = self
+            .store()
+            .get_user_id()
+            .identity_store_id(&instance.identity_store_id)
+            .alternate_identifier(unique("userName", name)?)
+            .send();
+        let id = match self.calls.read(&Self::store_key(&instance.arn), "identitystore:GetUserId", send).await {
+            Ok(answer) => answer.user_id,
+            Err(error) if error.is_gone() => return Err(not_found()),
+            Err(error) => return Err(error.into()),
+        };
+        let user = self.user(&instance.arn, &instance.identity_store_id, &id).await?.ok_or_else(not_found)?;
+        exact("user", name, user.name.as_deref().unwrap_or_default())?;
+        if user.disabled {
+            return Err(ResolveError::stalled("UserDisabled", format!("user {name} is disabled in Identity Center; enable it first")));
+        }
+        Ok(id)
+    }
+
+    /// A user by id; none if there is none.
+    pub(super) async fn user(&self, instance_arn: &str, store_id: &str, id: &str) -> Result<Option<User>, Error> {
+        let send = self.store().describe_user().identity_store_id(store_id).user_id(id).send();
+        match self.calls.read(&Self::store_key(instance_arn), "identitystore:DescribeUser", send).await {
+            Ok(answer) => Ok(Some(User {
+                name: answer.user_name().map(str::to_owned),
+                disabled: matches!(answer.user_status(), Some(UserStatus::Disabled)),
+            })),
+            Err(error) if error.is_gone() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Id of the permission set of that name. Names are read once for each ARN; a name that is not
+    /// known makes us list the ARNs again.
+    pub(super) async fn resolve_permission_set(&self, instance: &Instance, name: &str) -> Result<String, ResolveError> {
+        if let Some(arn) = self.known_permission_set(name) {
+            return Ok(arn);
+        }
+        let _searching = self.searching.lock().await;
+        if let Some(arn) = self.known_permission_set(name) {
+            return Ok(arn);
+        }
+        let mut unreadable = None;
+        let arns = self.list_permission_sets(&instance.arn).await?;
+        self.permission_sets.lock().unwrap_or_else(PoisonError::into_inner).retain(|arn, _| arns.contains(arn));
+        for arn in arns {
+            match self.permission_set(&instance.arn, &arn).await {
+                // A set may vanish while we look, and a delegate may be refused a single one.
+                Err(error) if matches!(error.class, Class::Gone | Class::Denied) => unreadable = Some(error),
+                Err(error) => return Err(error.into()),
+                Ok(_) => {}
+            }
+        }
+        if let Some(arn) = self.known_permission_set(name) {
+            return Ok(arn);
+        }
+        match unreadable {
+            Some(error) if error.class == Class::Denied => Err(error.into()),
+            _ => Err(ResolveError::stalled("PermissionSetNotFound", format!("there is no permission set {name}"))),
+        }
+    }
+
+    fn known_permission_set(&self, name: &str) -> Option<String> {
+        let known = self.permission_sets.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|(_, set)| set.name == name).map(|(arn, _)| arn.clone())
+    }
+
+    /// Forgets a permission set that AWS no longer knows, so that one made anew under its name is found.
+    pub(super) fn forget_permission_set(&self, arn: &str) {
+        self.permission_sets.lock().unwrap_or_else(PoisonError::into_inner).remove(arn);
+    }
+
+    async fn list_permission_sets(&self, instance_arn: &str) -> Result<Vec<String>, Error> {
+        let key = Self::sso_key(instance_arn);
+        let mut arns = Vec::new();
+        let mut token = None;
+        loop {
+            let page = self
+                .sso()
+                .list_permission_sets()
+                .instance_arn(instance_arn)
+                .max_results(100)
+                .set_next_token(token)
+                .send();
+            let page = self.calls.read(&key, "sso:ListPermissionSets", page).await?;
+            arns.extend_from_slice(page.permission_sets());
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(arns);
+            }
+        }
+    }
+
+    /// A permission set by ARN.
+    pub(super) async fn permission_set(&self, instance_arn: &str, arn: &str) -> Result<PermissionSet, Error> {
+        let cached = self.permission_sets.lock().unwrap_or_else(PoisonError::into_inner).get(arn).cloned();
+        if let Some(set) = cached {
+            return Ok(set);
+        }
+        let send = self.sso().describe_permission_set().instance_arn(instance_arn).permission_set_arn(arn).send();
+        let answer = self.calls.read(&Self::sso_key(instance_arn), "sso:DescribePermissionSet", send).await?;
+        let set = answer.permission_set();
+        let set = PermissionSet {
+            name: set.and_then(|set| set.name()).unwrap_or_default().to_owned(),
+            // An hour is what AWS takes where none is set (SSO Admin API reference, `CreatePermissionSet`).
+            session_seconds: match set.and_then(|set| set.session_duration()) {
+                None => Some(3_600),
+                Some(text) => iso_8601_seconds(text),
+            },
+        };
+        self.permission_sets.lock().unwrap_or_else(PoisonError::into_inner).insert(arn.to_owned(), set.clone());
+        Ok(set)
+    }
+}
+
+/// The alternate identifier by which names are looked up.
+pub(super) fn unique(path: &str, value: &str) -> Result<AlternateIdentifier, Error> {
+    UniqueAttribute::builder()
+        .attribute_path(path)
+        .attribute_value(Document::String(value.to_owned()))
+        .build()
+        .map(AlternateIdentifier::UniqueAttribute)
+        .map_err(|error| Error::new("identitystore", Class::Invalid, error.to_string()))
+}
+
+/// A name must be written as AWS spells it, byte for byte: no tricks with case or look-alikes.
+pub(super) fn exact(what: &str, written: &str, spelled: &str) -> Result<(), ResolveError> {
+    if written == spelled {
+        return Ok(());
+    }
+    let message = format!("AWS spells the {what} {spelled:?}, and the grant says {written:?}; write it as AWS does");
+    Err(ResolveError::stalled("NameMismatch", message))
+}
+
+/// Seconds of a session's length such as `PT1H30M` (SSO Admin API reference, `SessionDuration`).
+fn iso_8601_seconds(text: &str) -> Option<i64> {
+    let span: jiff::Span = text.parse().ok()?;
+    span.total(jiff::Unit::Second).ok().map(|seconds| seconds as i64)
+}
+
+/// What is shared by the parts that need Identity Center.
+pub(super) type Shared = Arc<IdentityCenter>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_durations_are_read() {
+        assert_eq!(iso_8601_seconds("PT1H"), Some(3_600));
+        assert_eq!(iso_8601_seconds("PT1H30M"), Some(5_400));
+        assert_eq!(iso_8601_seconds("PT12H"), Some(43_200));
+        assert_eq!(iso_8601_seconds("soon"), None);
+    }
+
+    #[test]
+    fn names_must_be_spelled_as_aws_spells_them() {
+        assert!(exact("user", "alice", "alice").is_ok());
+        for spelled in ["Alice", "alice ", "аlice"] {
+            assert!(exact("user", "alice", spelled).is_err(), "{spelled}");
+        }
+    }
+}
