@@ -1,1 +1,83 @@
-//! AWS
+//! A stand-in for the AWS services around identity: IAM Identity Center (sso-admin and identitystore), IAM, STS, and as much of
+//! Organizations as a client needs.
+//!
+//! It behaves as AWS documents, slowness and limits included, and where AWS leaves room there is a setting ([`Settings`]). What can go
+//! wrong can be made to go wrong ([`Fault`]). Several accounts share one port: the account comes from the access key, which is
+//! `AKIA`, the twelve digits of the account id, and anything (`AKIA111122223333TEST`); the secret can be anything, since signatures are
+//! not checked. The Region comes from the signature's scope.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use aws_simulator::{Action, Change, Clock, Fault, Seed, Service, Simulator};
+//!
+//! let simulator = Simulator::new(&Seed::example(), Clock::system())?;
+//! let url = simulator.clone().spawn().await?; // for AWS_ENDPOINT_URL
+//! simulator.add_fault(Fault::new(Action::Reset).on(Service::SsoAdmin, "CreateAccountAssignment").times(1).after_effect());
+//! simulator.change(&Change::DeleteUser { user: "alice@example.com".into() })?;
+//! assert!(!simulator.truth().is_assigned("111122223333", "AdministratorAccess", "alice@example.com"));
+//! # Ok(()) }
+//! ```
+//!
+//! The binary takes the same world from a file:
+//!
+//! ```yaml
+//! managementAccount: "999988887777"
+//! accounts:
+//! - id: "111122223333"
+//!   roles: [Deployer]
+//!   groups: [Operators]
+//!   users: [{name: alice, groups: [Operators], tags: {team: payments}}]
+//! instances:
+//! - region: us-east-1
+//!   permissionSets: [{name: AdministratorAccess, sessionDuration: PT4H}]
+//!   users: [{userName: alice@example.com}, {userName: bob@example.com, disabled: true}]
+//!   groups: [{displayName: Operators, members: [alice@example.com], externalIds: [{issuer: okta, id: "7"}]}]
+//!   assignments: [{account: "111122223333", permissionSet: AdministratorAccess, group: Operators}]
+//! settings: {assignmentDelay: {min: 1s, max: 90s}, staleness: {iam: 5s}}
+//! faults: [{service: iam, operation: TagUser, times: 3, action: {error: {code: ConcurrentModification}}}]
+//! ```
+
+mod admin;
+mod change;
+mod clock;
+mod connector;
+mod error;
+mod faults;
+mod input;
+mod limits;
+mod log;
+mod random;
+mod seed;
+mod server;
+mod services;
+mod settings;
+mod simulator;
+mod state;
+mod truth;
+mod wire;
+mod world;
+
+pub use axum::body::Bytes;
+pub use axum::http;
+pub use change::{Change, ChangeError};
+pub use clock::Clock;
+pub use connector::InProcess;
+pub use faults::{Action, Fault, Moment, PlacedFault};
+pub use log::{CallRecord, Reply};
+pub use seed::{
+    Seed, SeedAccount, SeedAssignment, SeedError, SeedGroup, SeedIamUser, SeedInstance,
+    SeedPermissionSet, SeedUser,
+};
+pub use settings::{
+    AbsentDelete, Delay, DelegateRules, OrphanDelete, Rate, Refusal, Settings, Staleness,
+};
+pub use simulator::{ConnectionReset, Simulator};
+pub use truth::{
+    TrueAccount, TrueAssignment, TrueGroup, TrueIamGroup, TrueIamUser, TrueInstance, TrueMember,
+    TrueOperation, TruePermissionSet, TrueUser, Truth,
+};
+pub use wire::Service;
+pub use world::AccountStatus;
+pub use world::assignments::{OperationKind, PrincipalType};
+pub use world::directory::ExternalId;
+pub use world::iam::Tag;

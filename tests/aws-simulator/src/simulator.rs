@@ -1,0 +1,208 @@
+//! The life of a call, from its arrival to its answer.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::body::Bytes;
+use axum::http;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::admin;
+use crate::change::{Change, ChangeError};
+use crate::clock::{Clock, later};
+use crate::connector::InProcess;
+use crate::error::ServiceError;
+use crate::faults::{Ending, Fault, PlacedFault};
+use crate::log::{CallRecord, Reply};
+use crate::seed::{Seed, SeedError};
+use crate::settings::Settings;
+use crate::state::{Arrival, State};
+use crate::truth::Truth;
+use crate::wire;
+
+/// An AWS to call. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Simulator {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+/// The connection broke before an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("connection reset by peer")]
+pub struct ConnectionReset;
+
+impl Simulator {
+    /// A simulator of the world that `seed` describes.
+    pub fn new(seed: &Seed, clock: Clock) -> Result<Self, SeedError> {
+        let state = State::new(seed, clock.now())?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                clock,
+                state: Mutex::new(state),
+            }),
+        })
+    }
+
+    /// Answers a request of an AWS client, or of the admin API.
+    ///
+    /// What has arrived is carried out in its time even if this future is dropped.
+    pub async fn call(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> Result<http::Response<Bytes>, ConnectionReset> {
+        if let Some(path) = request.uri().path().strip_prefix(admin::PREFIX) {
+            return Ok(admin::handle(self, path, &request));
+        }
+        let arrival = self.state().arrive(wire::receive(&request), self.now());
+        self.shared.clock.sleep_until(arrival.due).await;
+        let (ending, answer) = match arrival.script.instead.clone() {
+            Some(ending) => (Some(ending), None),
+            None => (
+                arrival.script.reply.clone(),
+                self.settled().answers.remove(&arrival.sequence),
+            ),
+        };
+        self.shared
+            .clock
+            .sleep_until(later(self.now(), arrival.script.delay_after))
+            .await;
+        self.reply(&arrival, ending, answer).await
+    }
+
+    async fn reply(
+        &self,
+        arrival: &Arrival,
+        ending: Option<Ending>,
+        answer: Option<Result<Value, ServiceError>>,
+    ) -> Result<http::Response<Bytes>, ConnectionReset> {
+        let answer = match (ending, answer) {
+            (Some(Ending::Hang), _) => std::future::pending().await,
+            (Some(Ending::Reset), _) | (None, None) => {
+                self.state()
+                    .note(arrival.sequence, |record| record.reply = Reply::Broken);
+                return Err(ConnectionReset);
+            }
+            (Some(Ending::HtmlPage(status)), _) => {
+                self.state()
+                    .note(arrival.sequence, |record| record.reply = Reply::Sent);
+                let page = format!(
+                    "<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"
+                );
+                return Ok(wire::response(
+                    status,
+                    "text/html",
+                    page,
+                    &arrival.request_id,
+                    self.date(),
+                ));
+            }
+            (Some(Ending::Error(error)), _) => Err(error),
+            (None, Some(answer)) => answer,
+        };
+        self.state()
+            .note(arrival.sequence, |record| record.reply = Reply::Sent);
+        Ok(wire::render(
+            arrival.service,
+            &arrival.operation,
+            &answer,
+            &arrival.request_id,
+            self.date(),
+        ))
+    }
+
+    /// An HTTP client for the AWS SDK that calls this simulator without a socket.
+    pub fn http_client(&self) -> InProcess {
+        InProcess::new(self.clone())
+    }
+
+    /// The simulator's time.
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// What the `Date` header says.
+    fn date(&self) -> Timestamp {
+        let skew = self.state().settings.clock_skew;
+        later(self.now(), skew)
+    }
+
+    /// Everything that exists right now.
+    pub fn truth(&self) -> Truth {
+        let now = self.now();
+        Truth::of(&self.settled().world, now)
+    }
+
+    /// Changes the world as somebody else would, at once. Answers the id of what was made, if anything was.
+    pub fn change(&self, change: &Change) -> Result<Option<String>, ChangeError> {
+        let now = self.now();
+        let state = &mut *self.settled();
+        change.apply(&mut state.world, &state.settings, now, &mut state.random)
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> Settings {
+        self.state().settings.clone()
+    }
+
+    /// Changes the settings.
+    pub fn set(&self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.settled().settings);
+    }
+
+    /// Puts a fault in place. Answers its id.
+    pub fn add_fault(&self, fault: Fault) -> u64 {
+        self.state().faults.add(fault)
+    }
+
+    /// Takes a fault away; false if there is none with this id.
+    pub fn remove_fault(&self, id: u64) -> bool {
+        self.state().faults.remove(id)
+    }
+
+    /// Takes all faults away.
+    pub fn clear_faults(&self) {
+        self.state().faults.clear();
+    }
+
+    /// The faults in place.
+    pub fn faults(&self) -> Vec<PlacedFault> {
+        self.state().faults.list()
+    }
+
+    /// The calls with a higher number than `sequence`; all for 0.
+    pub fn calls_since(&self, sequence: u64) -> Vec<CallRecord> {
+        self.settled().log.since(sequence)
+    }
+
+    /// Forgets the calls so far. Numbers go on.
+    pub fn clear_calls(&self) {
+        self.state().log.clear();
+    }
+
+    /// Starts over with another world, its settings and faults included. Numbers of calls go on.
+    pub fn reset(&self, seed: &Seed) -> Result<(), SeedError> {
+        let next = State::new(seed, self.now())?;
+        self.state().replace(next);
+        Ok(())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state after everything that is due has happened.
+    fn settled(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        state.settle(self.now());
+        state
+    }
+}

@@ -1,0 +1,195 @@
+//! What a simulator is at one time, and how a call changes it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::clock::later;
+use crate::error::ServiceError;
+use crate::faults::{Ending, Faults, Script};
+use crate::limits::Limits;
+use crate::log::{CallRecord, Log};
+use crate::random::Random;
+use crate::seed::{Seed, SeedError};
+use crate::services::{self, Context};
+use crate::settings::Settings;
+use crate::wire::{Call, Received, Service};
+use crate::world::World;
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) world: World,
+    pub(crate) settings: Settings,
+    pub(crate) faults: Faults,
+    limits: Limits,
+    pub(crate) log: Log,
+    pub(crate) random: Random,
+    calls: u64,
+    /// Calls that have arrived and are to be carried out, by the time for it and their number.
+    waiting: BTreeMap<(Timestamp, u64), Work>,
+    /// What came of calls that nobody has fetched yet.
+    pub(crate) answers: BTreeMap<u64, Result<Value, ServiceError>>,
+}
+
+#[derive(Debug)]
+struct Work {
+    call: Call,
+    fail_operation: Option<String>,
+}
+
+/// A call that has arrived.
+pub(crate) struct Arrival {
+    pub(crate) sequence: u64,
+    pub(crate) service: Service,
+    pub(crate) operation: String,
+    pub(crate) request_id: String,
+    pub(crate) due: Timestamp,
+    pub(crate) script: Script,
+}
+
+impl State {
+    pub(crate) fn new(seed: &Seed, now: Timestamp) -> Result<Self, SeedError> {
+        let mut random = Random::new(seed.random_seed);
+        let world = seed.world(now, &mut random)?;
+        let mut faults = Faults::default();
+        for fault in &seed.faults {
+            faults.add(fault.clone());
+        }
+        Ok(Self {
+            world,
+            settings: seed.settings.clone(),
+            faults,
+            limits: Limits::default(),
+            log: Log::default(),
+            random,
+            calls: 0,
+            waiting: BTreeMap::new(),
+            answers: BTreeMap::new(),
+        })
+    }
+
+    /// Starts over as `next`. Calls keep their numbers, so that one from before does not fetch another's answer.
+    pub(crate) fn replace(&mut self, next: Self) {
+        let calls = self.calls;
+        *self = Self { calls, ..next };
+    }
+
+    pub(crate) fn arrive(&mut self, received: Received, now: Timestamp) -> Arrival {
+        let Received { call, unreadable } = received;
+        self.calls += 1;
+        let sequence = self.calls;
+        let caller = call
+            .credentials
+            .as_ref()
+            .and_then(|credentials| self.world.who(credentials));
+        let script = match unreadable {
+            Some(error) => Script {
+                instead: Some(Ending::Error(error)),
+                ..Script::default()
+            },
+            None => self
+                .faults
+                .script(&call, caller.as_ref(), now, &mut self.random),
+        };
+        let delay = script
+            .delay_before
+            .saturating_add(self.random.delay(self.settings.latency));
+        let due = later(now, delay);
+        let request_id = self.random.uuid();
+        self.log.push(CallRecord::new(
+            sequence,
+            now,
+            &call,
+            caller,
+            request_id.clone(),
+        ));
+        let arrival = Arrival {
+            sequence,
+            service: call.service,
+            operation: call.operation.clone(),
+            request_id,
+            due,
+            script,
+        };
+        match &arrival.script.instead {
+            None => {
+                let work = Work {
+                    call,
+                    fail_operation: arrival.script.fail_operation.clone(),
+                };
+                self.waiting.insert((due, sequence), work);
+            }
+            Some(Ending::Error(error)) => {
+                self.note(sequence, |record| record.outcome = Some(error.code.clone()));
+            }
+            Some(Ending::HtmlPage(_) | Ending::Hang | Ending::Reset) => {}
+        }
+        arrival
+    }
+
+    /// Lets everything happen that is due, in the order of its time.
+    pub(crate) fn settle(&mut self, now: Timestamp) {
+        loop {
+            let event = self.world.next_event().filter(|at| *at <= now);
+            let call = self
+                .waiting
+                .first_key_value()
+                .map(|((due, _), _)| *due)
+                .filter(|due| *due <= now);
+            match (event, call) {
+                (Some(event), call) if call.is_none_or(|due| event <= due) => {
+                    self.world.settle(event, &self.settings);
+                }
+                (_, Some(_)) => self.carry_out_next(),
+                (_, None) => return,
+            }
+        }
+    }
+
+    fn carry_out_next(&mut self) {
+        let Some(((now, sequence), work)) = self.waiting.pop_first() else {
+            return;
+        };
+        let answer = self.carry_out(&work, now);
+        let outcome = answer
+            .as_ref()
+            .map_or_else(|error| error.code.clone(), |_| "Success".to_owned());
+        self.note(sequence, |record| {
+            record.handled = Some(now);
+            record.outcome = Some(outcome);
+        });
+        self.answers.insert(sequence, answer);
+    }
+
+    fn carry_out(&mut self, work: &Work, now: Timestamp) -> Result<Value, ServiceError> {
+        let call = &work.call;
+        let caller = self
+            .world
+            .authenticate(call.service, call.credentials.as_ref(), now)?;
+        let region = call
+            .credentials
+            .as_ref()
+            .map(|credentials| credentials.region.as_str())
+            .unwrap_or_default();
+        let rate = self.settings.rate(call.service);
+        self.limits
+            .take(call.service, &caller.account, region, rate, now)?;
+        let mut context = Context {
+            now,
+            region,
+            caller: &caller,
+            settings: &self.settings,
+            world: &mut self.world,
+            random: &mut self.random,
+            fail_operation: work.fail_operation.clone(),
+        };
+        services::handle(&mut context, call)
+    }
+
+    pub(crate) fn note(&mut self, sequence: u64, change: impl FnOnce(&mut CallRecord)) {
+        if let Some(record) = self.log.get_mut(sequence) {
+            change(record);
+        }
+    }
+}
