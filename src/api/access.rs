@@ -36,7 +36,7 @@ use super::tuple::Tuple;
     printcolumn(
         name = "Grants",
         type_ = "string",
-        json_path = ".spec.claims[*].grant.name"
+        json_path = ".status.grants"
     ),
     printcolumn(
         name = "Age",
@@ -304,8 +304,12 @@ pub struct BreakglassAccessStatus {
     /// Id that AWS gave to an operation that it has not finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_request_id: Option<String>,
+    /// The grants that hold a claim, as namespace/name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<String>,
     /// Failed tries in a row.
     #[serde(default)]
+    #[schemars(with = "i32")]
     pub tries: u32,
     /// What AWS last answered, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

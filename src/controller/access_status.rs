@@ -35,6 +35,7 @@ pub fn status(access: &BreakglassAccess, remembered: &Tuple, now: Timestamp, set
     let next_attempt_time = remembered.hold.filter(|hold| failing && hold.until > now).map(|hold| whole_seconds(hold.until));
     BreakglassAccessStatus {
         observed,
+        grants: access.spec.claims.iter().map(|claim| format!("{}/{}", claim.grant.namespace, claim.grant.name)).collect(),
         pending_request_id: remembered.pending_request_id.clone(),
         tries: remembered.tries,
         last_error: remembered.trouble.as_ref().map(|trouble| trouble.message.clone()),

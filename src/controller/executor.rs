@@ -161,7 +161,9 @@ async fn steps(
                 tracing::info!(access = name, ?uids, "claims withdrawn: no policy admits them any more");
             }
             Step::Write(ledger) => {
-                tracing::info!(access = name, from = ?access.spec.state, to = ?ledger.state, origin = ?ledger.origin, "ledger written");
+                if access.spec.state != ledger.state {
+                    tracing::info!(access = name, from = ?access.spec.state, to = ?ledger.state, origin = ?ledger.origin, "ledger");
+                }
                 access.spec = *ledger;
                 write(context, &access).await?;
             }

@@ -253,12 +253,7 @@ impl Life<'_> {
         let window = settle_window(&self.ledger.tuple, self.known.settings);
         let second_reading = self.ledger.first_absent_time.map(|first| after(first, window));
         let Some(reading) = self.known.reading else {
-            // Until the second reading is due, and while it could prove nothing, there is nothing to see.
-            let may_close = second_reading.map(|due| {
-                due.max(self.outstanding(Operation::Create).unwrap_or(due))
-                    .max(self.outstanding(Operation::Delete).unwrap_or(due))
-            });
-            return match may_close {
+            return match second_reading {
                 Some(due) if self.known.now < due => self.write_if_taken_over(Waiting::Until(due)),
                 _ => Step::Read,
             };

@@ -140,9 +140,9 @@ fn verdict(facts: &Facts<'_>) -> Verdict {
 
 fn over_or_revoking(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedClaim) -> Verdict {
     let (reason, why) = reason_of(ended.reason);
-    if !gone(&access.spec, facts.now) {
+    if !at_rest(facts, access) {
         let message = format!("{why}; the access is being taken away{}", trouble(access));
-        return revoking(facts, access, reason, message);
+        return revoking(access, reason, message);
     }
     let state = if ended.reason == EndReason::Expired { GrantState::Expired } else { GrantState::Revoked };
     if let Some((reason, message)) = asks_for_more(facts, ended) {
@@ -160,12 +160,17 @@ fn over_or_revoking(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedC
     Verdict::new(state, Progress::Done, reason, format!("{why}; {left}."))
 }
 
+/// Whether nothing of an ended grant is left. Once that was told it stays told: what happens to the
+/// tuple later is another grant's business.
+fn at_rest(facts: &Facts<'_>, access: &BreakglassAccess) -> bool {
+    facts.view.status.ended_time.is_some() || gone(&access.spec, facts.now)
+}
+
 fn due_by_another(access: &BreakglassAccess, now: Timestamp) -> bool {
     access.spec.claims.iter().any(|claim| due(claim, now))
 }
 
-fn revoking(facts: &Facts<'_>, access: &BreakglassAccess, reason: &str, message: String) -> Verdict {
-    let _ = facts;
+fn revoking(access: &BreakglassAccess, reason: &str, message: String) -> Verdict {
     let stalled = stalled_access(access).is_some();
     let progress = if stalled { Progress::WorkingAndStalled } else { Progress::Working };
     Verdict::new(GrantState::Revoking, progress, reason, message)
@@ -208,7 +213,7 @@ fn claimed(facts: &Facts<'_>, access: &BreakglassAccess, claim: &Claim) -> Verdi
     };
     if let Some(ends) = ends {
         let (reason, why) = reason_of(ends);
-        return revoking(facts, access, reason, format!("{why}; the access is being taken away{}", trouble(access)));
+        return revoking(access, reason, format!("{why}; the access is being taken away{}", trouble(access)));
     }
     let active = claim.active_time.is_some();
     if let Some(stalled) = stalled_access(access) {
@@ -347,7 +352,7 @@ fn conditions(facts: &Facts<'_>, verdict: &Verdict) -> Vec<Condition> {
         list.push(condition(conditions::STALLED, true, &stalled.reason, &stalled.message));
     }
     if let Standing::Ended(access, ended) = facts.standing
-        && !gone(&access.spec, facts.now)
+        && !at_rest(facts, access)
         && facts.now >= after(ended.time, facts.settings.overdue)
     {
         let message = format!("The access should be gone since {}{}", ended.time, trouble(access));
@@ -366,7 +371,7 @@ fn conditions(facts: &Facts<'_>, verdict: &Verdict) -> Vec<Condition> {
 fn granted(facts: &Facts<'_>, condition: &dyn Fn(&str, bool, &str, &str) -> Condition) -> Condition {
     let (holds, reason, message) = match facts.standing {
         Standing::Claimed(_, claim) if claim.active_time.is_some() => (true, "Present", "AWS shows the access."),
-        Standing::Ended(access, ended) if ended.active_time.is_some() && !gone(&access.spec, facts.now) => {
+        Standing::Ended(access, ended) if ended.active_time.is_some() && !at_rest(facts, access) => {
             (true, "Present", "AWS still shows the access.")
         }
         Standing::Ended(..) => (false, "Ended", "The grant has ended."),

@@ -18,4 +18,8 @@ pub mod target;
 #[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]
+mod grant_tests;
+#[cfg(test)]
+mod policy_tests;
+#[cfg(test)]
 mod properties;

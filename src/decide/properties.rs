@@ -365,13 +365,13 @@ fn event() -> impl Strategy<Value = Event> {
     let reply = prop_oneof![
         4 => Just(Reply::Heard),
         1 => Just(Reply::Lost),
-        1 => (0i64..15).prop_map(Reply::Late),
+        2 => (0i64..22).prop_map(Reply::Late),
         1 => Just(Reply::Vanished),
-        1 => Just(Reply::Refused),
+        2 => Just(Reply::Refused),
     ];
     prop_oneof![
-        4 => (1i64..12).prop_map(Event::Wait),
-        2 => (0i64..8, 1i64..40, any::<bool>())
+        4 => prop_oneof![1i64..3, 3i64..12, 12i64..30].prop_map(Event::Wait),
+        3 => (0i64..4, prop_oneof![1i64..4, 4i64..40], any::<bool>())
             .prop_map(|(starts_in, lasts, end_on_removal)| Event::Claim { starts_in, lasts, end_on_removal }),
         1 => any::<usize>().prop_map(Event::Revoke),
         1 => any::<usize>().prop_map(Event::Hide),
@@ -379,13 +379,13 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(Event::Meddle),
         1 => (any::<bool>(), prop::option::of(0i64..18))
             .prop_map(|(same_pod, cut_off)| Event::Restart { same_pod, cut_off }),
-        1 => (0i64..5).prop_map(Event::Lag),
+        2 => (0i64..5).prop_map(Event::Lag),
         6 => prop::collection::vec(reply, 0..4).prop_map(Event::Run),
     ]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 6000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_history_keeps_the_rules_and_comes_to_rest(

@@ -1,0 +1,49 @@
+# `make help` lists the commands. Needed: Rust by rustup (rust-toolchain.toml names the version), Go, Python 3, a C compiler.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint build crds control-plane clean demo-programs test-programs need-rust need-python
+
+# The control plane is built by Go and the rest by cargo. Neither waits for the other.
+SIDE_BY_SIDE = $(MAKE) --no-print-directory -j2
+
+help: ## List the commands
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)$$/  make \1\t\2/p' Makefile | expand -t 22
+
+demo: need-rust ## Show the main job on a real control plane and a simulated AWS; KEEP=1 leaves them running
+	@$(SIDE_BY_SIDE) demo-programs control-plane
+	@cargo run --locked --quiet --package demo -- $(if $(KEEP),--keep)
+
+test: need-rust need-python ## Run every test, set-up included
+	@$(SIDE_BY_SIDE) test-programs control-plane
+	cargo test --workspace --locked --no-fail-fast
+
+lint: need-rust ## Check format, lints and documentation
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+
+build: need-rust ## Build target/release/breakglass
+	cargo build --release --locked --package breakglass --bin breakglass
+
+crds: need-rust ## Write crds/ anew from src/api
+	cargo run --locked --package breakglass -- crds --into crds
+
+control-plane: ## Build etcd, kube-apiserver, kubectl and kube-controller-manager for demo and tests
+	@tests/control-plane/build
+
+clean: ## Remove what was built, the control plane included
+	cargo clean
+	rm -rf target
+
+demo-programs: need-rust
+	cargo build --locked --package breakglass --package demo
+
+test-programs: need-rust
+	cargo test --workspace --locked --no-run
+
+need-rust:
+	@command -v cargo >/dev/null || { echo 'make: cargo is missing: install Rust with rustup' >&2; exit 1; }
+	@command -v cc >/dev/null || { echo 'make: cc is missing: install a C compiler, such as gcc' >&2; exit 1; }
+
+need-python:
+	@python3 -m venv -h >/dev/null || { echo 'make: the tests need Python 3 with venv (on Debian: python3-venv)' >&2; exit 1; }
