@@ -48,7 +48,12 @@ struct ControllerArgs {
     #[arg(long, env = "BREAKGLASS_OBSERVE")]
     observe: bool,
     /// Where /livez, /readyz and /metrics are served.
-    #[arg(long, env = "BREAKGLASS_LISTEN", value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8080")]
+    #[arg(
+        long,
+        env = "BREAKGLASS_LISTEN",
+        value_name = "ADDRESS:PORT",
+        default_value = "0.0.0.0:8080"
+    )]
     listen: SocketAddr,
     /// File to which an audit line is added for each write to AWS. Without it: standard output.
     #[arg(long, env = "BREAKGLASS_AUDIT", value_name = "FILE")]
@@ -81,7 +86,8 @@ fn write_crds(folder: Option<&Path>) -> anyhow::Result<()> {
             None => write!(std::io::stdout(), "---\n{content}")?,
             Some(folder) => {
                 let path = folder.join(name);
-                std::fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+                std::fs::write(&path, content)
+                    .with_context(|| format!("cannot write {}", path.display()))?;
             }
         }
     }
@@ -90,11 +96,30 @@ fn write_crds(folder: Option<&Path>) -> anyhow::Result<()> {
 
 fn run_controller(args: ControllerArgs) -> anyhow::Result<()> {
     log_to_stderr(args.log_format);
-    let config = args.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
+    let config = args
+        .config
+        .as_deref()
+        .map(Config::load)
+        .transpose()?
+        .unwrap_or_default();
     let run = random_id();
-    let me = Holder { pod: args.pod_uid.filter(|uid| !uid.is_empty()).unwrap_or_else(|| run.clone()), run };
-    let options = Options { config, observe: args.observe, listen: args.listen, audit: args.audit, me };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let me = Holder {
+        pod: args
+            .pod_uid
+            .filter(|uid| !uid.is_empty())
+            .unwrap_or_else(|| run.clone()),
+        run,
+    };
+    let options = Options {
+        config,
+        observe: args.observe,
+        listen: args.listen,
+        audit: args.audit,
+        me,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let client = controller::client().await?;
         let shutdown = CancellationToken::new();
@@ -108,12 +133,19 @@ fn run_controller(args: ControllerArgs) -> anyhow::Result<()> {
 fn random_id() -> String {
     use std::hash::{BuildHasher, RandomState};
     // Each state is seeded from the operating system's randomness.
-    format!("{:016x}{:016x}", RandomState::new().hash_one(1), RandomState::new().hash_one(2))
+    format!(
+        "{:016x}{:016x}",
+        RandomState::new().hash_one(1),
+        RandomState::new().hash_one(2)
+    )
 }
 
 async fn cancel_on_signal(shutdown: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
         return tracing::error!("signals can't be handled; SIGTERM will end the process at once");
     };
     tokio::select! {

@@ -33,11 +33,7 @@ use super::tuple::Tuple;
         type_ = "string",
         json_path = ".status.observed.presence"
     ),
-    printcolumn(
-        name = "Grants",
-        type_ = "string",
-        json_path = ".status.grants"
-    ),
+    printcolumn(name = "Grants", type_ = "string", json_path = ".status.grants"),
     printcolumn(
         name = "Age",
         type_ = "date",

@@ -28,7 +28,10 @@ pub fn all() -> Result<Vec<Value>, serde_json::Error> {
 /// The definitions as files: name and content, one file per kind.
 pub fn files() -> Result<Vec<(String, String)>, Error> {
     let file = |crd: &Value| {
-        let plural = crd.pointer("/spec/names/plural").and_then(Value::as_str).unwrap_or_default();
+        let plural = crd
+            .pointer("/spec/names/plural")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         Ok((format!("{plural}.yaml"), serde_saphyr::to_string(crd)?))
     };
     all()?.iter().map(file).collect()
@@ -71,8 +74,14 @@ mod tests {
     #[test]
     fn kubectl_explain_has_something_to_say_about_every_field() {
         for crd in all().unwrap() {
-            let kind = crd.pointer("/spec/names/kind").and_then(Value::as_str).unwrap().to_owned();
-            let schema = crd.pointer("/spec/versions/0/schema/openAPIV3Schema").unwrap();
+            let kind = crd
+                .pointer("/spec/names/kind")
+                .and_then(Value::as_str)
+                .unwrap()
+                .to_owned();
+            let schema = crd
+                .pointer("/spec/versions/0/schema/openAPIV3Schema")
+                .unwrap();
             let mut silent = Vec::new();
             find_silent(schema, &kind, &mut silent);
             assert!(silent.is_empty(), "no description: {silent:?}");

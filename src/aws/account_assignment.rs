@@ -4,7 +4,9 @@
 //! `CreateAccountAssignment`, `DeleteAccountAssignment`): both answer with an operation to follow.
 //! Making one that is there succeeds, so success never proves that it was ours.
 
-use aws_sdk_ssoadmin::types::{AccountAssignmentOperationStatus, PrincipalType, StatusValues, TargetType};
+use aws_sdk_ssoadmin::types::{
+    AccountAssignmentOperationStatus, PrincipalType, StatusValues, TargetType,
+};
 
 use super::desk::DeskKey;
 use super::error::{Class, Error, classify_failure_reason};
@@ -28,12 +30,20 @@ impl AccountAssignments {
         IdentityCenter::sso_key(&tuple.instance_arn)
     }
 
-    pub(super) async fn resolve(&self, user: &str, account: &str, permission_set: &str) -> Result<Resolved, ResolveError> {
+    pub(super) async fn resolve(
+        &self,
+        user: &str,
+        account: &str,
+        permission_set: &str,
+    ) -> Result<Resolved, ResolveError> {
         let instance = self.center.instance().await?;
         let user_id = self.center.resolve_user(&instance, user).await?;
         // A set may have been made again under its name since its ARN was learnt.
         for _ in 0..2 {
-            let permission_set_arn = self.center.resolve_permission_set(&instance, permission_set).await?;
+            let permission_set_arn = self
+                .center
+                .resolve_permission_set(&instance, permission_set)
+                .await?;
             let tuple = AccountAssignment {
                 instance_arn: instance.arn.clone(),
                 identity_store_id: instance.identity_store_id.clone(),
@@ -44,11 +54,20 @@ impl AccountAssignments {
                 user: user.to_owned(),
             };
             match self.is_assigned(&tuple).await {
-                Ok(_) => return Ok(Resolved { tuple: Tuple::AccountAssignment(tuple), managed_elsewhere: false }),
-                Err(error) if error.is_gone() && error.message.to_lowercase().contains("account") => {
+                Ok(_) => {
+                    return Ok(Resolved {
+                        tuple: Tuple::AccountAssignment(tuple),
+                        managed_elsewhere: false,
+                    });
+                }
+                Err(error)
+                    if error.is_gone() && error.message.to_lowercase().contains("account") =>
+                {
                     return Err(account_not_found(account));
                 }
-                Err(error) if error.is_gone() => self.center.forget_permission_set(&tuple.permission_set_arn),
+                Err(error) if error.is_gone() => {
+                    self.center.forget_permission_set(&tuple.permission_set_arn)
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -58,14 +77,34 @@ impl AccountAssignments {
     pub(super) async fn read(&self, tuple: &AccountAssignment) -> Result<Seen, Error> {
         self.same_instance(tuple).await?;
         match self.is_assigned(tuple).await {
-            Ok(true) => Ok(Seen::Present { session_seconds: self.session_seconds(tuple).await }),
+            Ok(true) => Ok(Seen::Present {
+                session_seconds: self.session_seconds(tuple).await,
+            }),
             Ok(false) => {
-                let user = self.center.user(&tuple.instance_arn, &tuple.identity_store_id, &tuple.user_id).await?;
-                Ok(user.map_or_else(|| Seen::Gone(format!("user {} is no longer in Identity Center", tuple.user)), |_| Seen::Absent))
+                let user = self
+                    .center
+                    .user(
+                        &tuple.instance_arn,
+                        &tuple.identity_store_id,
+                        &tuple.user_id,
+                    )
+                    .await?;
+                Ok(user.map_or_else(
+                    || {
+                        Seen::Gone(format!(
+                            "user {} is no longer in Identity Center",
+                            tuple.user
+                        ))
+                    },
+                    |_| Seen::Absent,
+                ))
             }
             Err(error) if error.is_gone() => {
                 self.center.forget_permission_set(&tuple.permission_set_arn);
-                let what = format!("permission set {} or account {} is no longer there", tuple.permission_set, tuple.account);
+                let what = format!(
+                    "permission set {} or account {} is no longer there",
+                    tuple.permission_set, tuple.account
+                );
                 Ok(Seen::Gone(what))
             }
             Err(error) => Err(error),
@@ -92,9 +131,14 @@ impl AccountAssignments {
                 .max_results(100)
                 .set_next_token(token)
                 .send();
-            let page = self.center.calls.read(&Self::desk_key(tuple), "sso:ListAccountAssignments", page).await?;
+            let page = self
+                .center
+                .calls
+                .read(&Self::desk_key(tuple), "sso:ListAccountAssignments", page)
+                .await?;
             let ours = page.account_assignments().iter().any(|row| {
-                row.principal_type() == Some(&PrincipalType::User) && row.principal_id() == Some(&tuple.user_id)
+                row.principal_type() == Some(&PrincipalType::User)
+                    && row.principal_id() == Some(&tuple.user_id)
             });
             if ours {
                 return Ok(true);
@@ -107,7 +151,10 @@ impl AccountAssignments {
     }
 
     pub(super) async fn session_seconds(&self, tuple: &AccountAssignment) -> Option<i64> {
-        let set = self.center.permission_set(&tuple.instance_arn, &tuple.permission_set_arn).await;
+        let set = self
+            .center
+            .permission_set(&tuple.instance_arn, &tuple.permission_set_arn)
+            .await;
         set.ok().and_then(|set| set.session_seconds)
     }
 
@@ -123,7 +170,12 @@ impl AccountAssignments {
             .principal_id(&tuple.user_id)
             .send();
         let leave = (cleared, Operation::Create);
-        match self.center.calls.write(&Self::desk_key(tuple), OPERATION, leave, send).await {
+        match self
+            .center
+            .calls
+            .write(&Self::desk_key(tuple), OPERATION, leave, send)
+            .await
+        {
             Ok(answer) => outcome(OPERATION, answer.account_assignment_creation_status()),
             Err(outcome) => outcome,
         }
@@ -141,16 +193,28 @@ impl AccountAssignments {
             .principal_id(&tuple.user_id)
             .send();
         let leave = (cleared, Operation::Delete);
-        match self.center.calls.write(&Self::desk_key(tuple), OPERATION, leave, send).await {
+        match self
+            .center
+            .calls
+            .write(&Self::desk_key(tuple), OPERATION, leave, send)
+            .await
+        {
             Ok(answer) => outcome(OPERATION, answer.account_assignment_deletion_status()),
             // Not there: what we wanted. A listing confirms it.
-            Err(Outcome::Failed(error)) if error.is_gone() => Outcome::Succeeded { request_id: error.request_id },
+            Err(Outcome::Failed(error)) if error.is_gone() => Outcome::Succeeded {
+                request_id: error.request_id,
+            },
             Err(outcome) => outcome,
         }
     }
 
     /// How far an operation is. The ids of creations and deletions are two separate kinds.
-    pub(super) async fn progress(&self, tuple: &AccountAssignment, operation: Operation, id: &str) -> Result<Outcome, Error> {
+    pub(super) async fn progress(
+        &self,
+        tuple: &AccountAssignment,
+        operation: Operation,
+        id: &str,
+    ) -> Result<Outcome, Error> {
         let key = Self::desk_key(tuple);
         match operation {
             Operation::Create => {
@@ -161,8 +225,15 @@ impl AccountAssignments {
                     .instance_arn(&tuple.instance_arn)
                     .account_assignment_creation_request_id(id)
                     .send();
-                let answer = self.center.calls.read(&key, "sso:DescribeAccountAssignmentCreationStatus", send).await?;
-                Ok(outcome("sso:CreateAccountAssignment", answer.account_assignment_creation_status()))
+                let answer = self
+                    .center
+                    .calls
+                    .read(&key, "sso:DescribeAccountAssignmentCreationStatus", send)
+                    .await?;
+                Ok(outcome(
+                    "sso:CreateAccountAssignment",
+                    answer.account_assignment_creation_status(),
+                ))
             }
             Operation::Delete => {
                 let send = self
@@ -172,15 +243,25 @@ impl AccountAssignments {
                     .instance_arn(&tuple.instance_arn)
                     .account_assignment_deletion_request_id(id)
                     .send();
-                let answer = self.center.calls.read(&key, "sso:DescribeAccountAssignmentDeletionStatus", send).await?;
-                Ok(outcome("sso:DeleteAccountAssignment", answer.account_assignment_deletion_status()))
+                let answer = self
+                    .center
+                    .calls
+                    .read(&key, "sso:DescribeAccountAssignmentDeletionStatus", send)
+                    .await?;
+                Ok(outcome(
+                    "sso:DeleteAccountAssignment",
+                    answer.account_assignment_deletion_status(),
+                ))
             }
         }
     }
 }
 
 fn account_not_found(account: &str) -> ResolveError {
-    ResolveError::stalled("AccountNotFound", format!("AWS knows no account {account} in this organization"))
+    ResolveError::stalled(
+        "AccountNotFound",
+        format!("AWS knows no account {account} in this organization"),
+    )
 }
 
 /// Fails where the instance that we see is not the one that a tuple was pinned in.
@@ -188,29 +269,47 @@ pub(super) async fn same_instance(center: &IdentityCenter, pinned: &str) -> Resu
     let seen = match center.instance().await {
         Ok(instance) => instance.arn,
         Err(ResolveError::Aws(error)) => return Err(error),
-        Err(ResolveError::Stalled { message, .. }) => return Err(Error::new("sso:ListInstances", Class::Denied, message)),
+        Err(ResolveError::Stalled { message, .. }) => {
+            return Err(Error::new("sso:ListInstances", Class::Denied, message));
+        }
     };
     if seen == pinned {
         return Ok(());
     }
-    let message = format!("this access belongs to the Identity Center instance {pinned}, and the configured one is {seen}; run a controller for {pinned} until it has ended");
+    let message = format!(
+        "this access belongs to the Identity Center instance {pinned}, and the configured one is {seen}; run a controller for {pinned} until it has ended"
+    );
     Err(Error::new("sso:ListInstances", Class::Denied, message))
 }
 
 /// What an operation's status says. A status that can't be read leaves it in doubt.
 fn outcome(operation: &'static str, status: Option<&AccountAssignmentOperationStatus>) -> Outcome {
-    let request_id = status.and_then(|status| status.request_id()).map(str::to_owned);
+    let request_id = status
+        .and_then(|status| status.request_id())
+        .map(str::to_owned);
     match (status.and_then(|status| status.status()), request_id) {
         (Some(StatusValues::Succeeded), request_id) => Outcome::Succeeded { request_id },
         (Some(StatusValues::Failed), request_id) => {
-            let reason = status.and_then(|status| status.failure_reason()).unwrap_or("AWS gave no reason");
+            let reason = status
+                .and_then(|status| status.failure_reason())
+                .unwrap_or("AWS gave no reason");
             let class = classify_failure_reason(reason);
-            Outcome::Failed(Error { request_id, ..Error::new(operation, class, reason) })
+            Outcome::Failed(Error {
+                request_id,
+                ..Error::new(operation, class, reason)
+            })
         }
         (Some(StatusValues::InProgress), Some(request_id)) => Outcome::InProgress { request_id },
         (_, request_id) => {
-            let error = Error::new(operation, Class::OutcomeUnknown, "AWS answered without a status");
-            Outcome::Unknown(Error { request_id, ..error })
+            let error = Error::new(
+                operation,
+                Class::OutcomeUnknown,
+                "AWS answered without a status",
+            );
+            Outcome::Unknown(Error {
+                request_id,
+                ..error
+            })
         }
     }
 }

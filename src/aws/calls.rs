@@ -69,10 +69,12 @@ impl Calls {
         if !cleared.spend(wanted) {
             return Err(Outcome::NotSent);
         }
-        made(operation, Effect::Write, send).await.map_err(|error| match error.class {
-            Class::OutcomeUnknown => Outcome::Unknown(error),
-            _ => Outcome::Failed(error),
-        })
+        made(operation, Effect::Write, send)
+            .await
+            .map_err(|error| match error.class {
+                Class::OutcomeUnknown => Outcome::Unknown(error),
+                _ => Outcome::Failed(error),
+            })
     }
 }
 
@@ -91,7 +93,12 @@ where
     let ms = begun.elapsed().as_millis();
     match result {
         Ok(answer) => {
-            tracing::debug!(operation, ms, request_id = answer.request_id(), "called AWS");
+            tracing::debug!(
+                operation,
+                ms,
+                request_id = answer.request_id(),
+                "called AWS"
+            );
             Ok(answer)
         }
         Err(error) => {

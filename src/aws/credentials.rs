@@ -73,33 +73,56 @@ pub(super) struct Role {
 impl Role {
     /// The credentials that the program was started with.
     pub(super) fn of_the_environment(sdk: &SdkConfig) -> Arc<Self> {
-        Arc::new(Self::new("the credentials of the environment".to_owned(), sdk.clone()))
+        Arc::new(Self::new(
+            "the credentials of the environment".to_owned(),
+            sdk.clone(),
+        ))
     }
 
     /// A role, assumed through the Regional endpoint of STS when it is first needed.
     async fn assumed(sdk: &SdkConfig, role_arn: &str, session_name: &str) -> Arc<Self> {
-        let provider = AssumeRoleProvider::builder(role_arn).configure(sdk).session_name(session_name).build().await;
+        let provider = AssumeRoleProvider::builder(role_arn)
+            .configure(sdk)
+            .session_name(session_name)
+            .build()
+            .await;
         let credentials = SharedCredentialsProvider::new(provider);
         let sdk = sdk.to_builder().credentials_provider(credentials).build();
         Arc::new(Self::new(format!("the role {role_arn}"), sdk))
     }
 
     fn new(name: String, reads: SdkConfig) -> Self {
-        let writes = reads.to_builder().retry_config(RetryConfig::disabled()).build();
-        Self { name, reads, writes, account: OnceCell::new() }
+        let writes = reads
+            .to_builder()
+            .retry_config(RetryConfig::disabled())
+            .build();
+        Self {
+            name,
+            reads,
+            writes,
+            account: OnceCell::new(),
+        }
     }
 
     /// The account that these credentials belong to, asked once.
     pub(super) async fn account(&self, calls: &Calls) -> Result<&str, Error> {
         const OPERATION: &str = "sts:GetCallerIdentity";
         let ask = || async {
-            let key = DeskKey { scope: self.name.clone(), service: Service::Iam };
+            let key = DeskKey {
+                scope: self.name.clone(),
+                service: Service::Iam,
+            };
             let sts = aws_sdk_sts::Client::new(&self.reads);
-            let answer = calls.read(&key, OPERATION, sts.get_caller_identity().send()).await.map_err(|mut error| {
-                error.message = format!("{} ({})", error.message, self.name);
-                error
-            })?;
-            answer.account.ok_or_else(|| Error::new(OPERATION, Class::Transient, "AWS told no account"))
+            let answer = calls
+                .read(&key, OPERATION, sts.get_caller_identity().send())
+                .await
+                .map_err(|mut error| {
+                    error.message = format!("{} ({})", error.message, self.name);
+                    error
+                })?;
+            answer
+                .account
+                .ok_or_else(|| Error::new(OPERATION, Class::Transient, "AWS told no account"))
         };
         self.account.get_or_try_init(ask).await.map(String::as_str)
     }

@@ -142,7 +142,10 @@ impl Desk {
         loop {
             let changed = self.0.changed.notified();
             if let Some(request) = self.lock().take_next(self.0.in_flight) {
-                return Turn { request, desk: self.clone() };
+                return Turn {
+                    request,
+                    desk: self.clone(),
+                };
             }
             changed.await;
         }
@@ -171,12 +174,22 @@ impl Desk {
 
 impl State {
     fn take_next(&mut self, limit: usize) -> Option<Request> {
-        let free = |key: &DeskKey| self.counters.get(key).is_none_or(|counter| counter.in_flight < limit);
-        let ready = || self.waiting.values().filter(|r| !self.running.contains(&r.access) && free(&r.desk));
+        let free = |key: &DeskKey| {
+            self.counters
+                .get(key)
+                .is_none_or(|counter| counter.in_flight < limit)
+        };
+        let ready = || {
+            self.waiting
+                .values()
+                .filter(|r| !self.running.contains(&r.access) && free(&r.desk))
+        };
         let is_grant = |request: &&Request| matches!(request.priority, Priority::Grant { .. });
         // A desk at which grants have been passed over often enough serves a grant next.
         let owed = |request: &&Request| {
-            self.counters.get(&request.desk).is_some_and(|counter| counter.since_grant + 1 >= GRANT_SHARE)
+            self.counters
+                .get(&request.desk)
+                .is_some_and(|counter| counter.since_grant + 1 >= GRANT_SHARE)
         };
         let chosen = ready()
             .filter(is_grant)
@@ -184,7 +197,9 @@ impl State {
             .min_by(|a, b| order(a).cmp(&order(b)))
             .or_else(|| ready().min_by(|a, b| order(a).cmp(&order(b))))?
             .clone();
-        let grants_wait = ready().filter(is_grant).any(|r| r.desk == chosen.desk && r.access != chosen.access);
+        let grants_wait = ready()
+            .filter(is_grant)
+            .any(|r| r.desk == chosen.desk && r.access != chosen.access);
         let counter = self.counters.entry(chosen.desk.clone()).or_default();
         counter.in_flight += 1;
         counter.since_grant = match chosen.priority {
@@ -222,12 +237,23 @@ mod tests {
     use crate::decide::fixtures::at;
 
     fn desk(in_flight: usize) -> Desk {
-        Desk::new(&Settings { in_flight, ..Settings::default() })
+        Desk::new(&Settings {
+            in_flight,
+            ..Settings::default()
+        })
     }
 
     fn request(access: &str, scope: &str, priority: Priority) -> Request {
-        let desk = DeskKey { scope: scope.into(), service: Service::Iam };
-        Request { access: access.into(), desk, priority, page: String::new() }
+        let desk = DeskKey {
+            scope: scope.into(),
+            service: Service::Iam,
+        };
+        Request {
+            access: access.into(),
+            desk,
+            priority,
+            page: String::new(),
+        }
     }
 
     fn revoke(access: &str, due: i64) -> Request {
@@ -264,13 +290,22 @@ mod tests {
         }
         desk.file(grant("emergency", 0));
         let order = order(&desk, 16).await;
-        assert_eq!(order.iter().position(|access| access == "emergency"), Some(7), "{order:?}");
+        assert_eq!(
+            order.iter().position(|access| access == "emergency"),
+            Some(7),
+            "{order:?}"
+        );
     }
 
     #[tokio::test]
     async fn the_most_overdue_revoke_and_the_soonest_expiry_go_first() {
         let desk = desk(1);
-        for request in [grant("late", 9), revoke("b", 2), grant("soon", 3), revoke("a", 1)] {
+        for request in [
+            grant("late", 9),
+            revoke("b", 2),
+            grant("soon", 3),
+            revoke("a", 1),
+        ] {
             desk.file(request);
         }
         desk.file(request("read", "a", Priority::Read));
@@ -298,14 +333,23 @@ mod tests {
         desk.file(revoke("a", 2));
         assert!(futures::poll!(Box::pin(desk.next())).is_pending());
         drop(turn);
-        assert_eq!(desk.next().await.request.priority, Priority::Revoke { due: at(2) });
+        assert_eq!(
+            desk.next().await.request.priority,
+            Priority::Revoke { due: at(2) }
+        );
         assert_eq!(desk.queue_len(), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn calls_keep_their_pace_after_a_burst() {
-        let desk = Desk::new(&Settings { calls_per_second: 10, ..Settings::default() });
-        let key = DeskKey { scope: "a".into(), service: Service::SsoAdmin };
+        let desk = Desk::new(&Settings {
+            calls_per_second: 10,
+            ..Settings::default()
+        });
+        let key = DeskKey {
+            scope: "a".into(),
+            service: Service::SsoAdmin,
+        };
         let begun = Instant::now();
         for _ in 0..30 {
             desk.pace(&key).await;

@@ -57,7 +57,14 @@ pub enum Effect {
 impl Error {
     /// An error of our own finding.
     pub fn new(operation: &'static str, class: Class, message: impl Into<String>) -> Self {
-        Self { operation, class, code: None, reason: None, message: message.into(), request_id: None }
+        Self {
+            operation,
+            class,
+            code: None,
+            reason: None,
+            message: message.into(),
+            request_id: None,
+        }
     }
 
     /// Whether AWS says that what the call names does not exist.
@@ -72,30 +79,66 @@ impl Error {
     {
         let raw = error.raw_response();
         let status = raw.map(|response| response.status().as_u16());
-        let body = raw.and_then(|response| response.body().bytes()).unwrap_or_default();
+        let body = raw
+            .and_then(|response| response.body().bytes())
+            .unwrap_or_default();
         let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
         let reason = json["Reason"].as_str().map(str::to_owned);
-        let header = |name| raw.and_then(|response| response.headers().get(name)).map(str::to_owned);
+        let header = |name| {
+            raw.and_then(|response| response.headers().get(name))
+                .map(str::to_owned)
+        };
         let request_id = header("x-amzn-requestid").or_else(|| header("x-amzn-request-id"));
         let code = error.code().map(str::to_owned);
         let (class, message) = match &error {
             SdkError::ServiceError(_) => {
-                let class = classify(code.as_deref(), reason.as_deref(), status.unwrap_or_default(), effect);
+                let class = classify(
+                    code.as_deref(),
+                    reason.as_deref(),
+                    status.unwrap_or_default(),
+                    effect,
+                );
                 let said = error.message().filter(|said| !said.is_empty());
-                (class, said.map_or_else(|| format!("AWS answered {}", code.as_deref().unwrap_or("with an error it did not name")), str::to_owned))
+                (
+                    class,
+                    said.map_or_else(
+                        || {
+                            format!(
+                                "AWS answered {}",
+                                code.as_deref().unwrap_or("with an error it did not name")
+                            )
+                        },
+                        str::to_owned,
+                    ),
+                )
             }
             SdkError::ConstructionFailure(_) => (Class::Invalid, chain(&error)),
             // Credentials are loaded before anything is sent; so is a connection opened.
             SdkError::DispatchFailure(failure) if is_about_credentials(&error) => {
                 let _ = failure;
-                (Class::Denied, format!("no usable AWS credentials ({}); set them in the environment, a profile, or the pod's service account", chain(&error)))
+                (
+                    Class::Denied,
+                    format!(
+                        "no usable AWS credentials ({}); set them in the environment, a profile, or the pod's service account",
+                        chain(&error)
+                    ),
+                )
             }
-            SdkError::DispatchFailure(failure) if failure.is_io() && chain(&error).contains("connect") => {
+            SdkError::DispatchFailure(failure)
+                if failure.is_io() && chain(&error).contains("connect") =>
+            {
                 (Class::Transient, chain(&error))
             }
             _ => (unheard(effect), chain(&error)),
         };
-        Self { operation, class, code, reason, message, request_id }
+        Self {
+            operation,
+            class,
+            code,
+            reason,
+            message,
+            request_id,
+        }
     }
 }
 
@@ -115,18 +158,44 @@ fn classify(code: Option<&str>, reason: Option<&str>, status: u16, effect: Effec
         return Class::Denied;
     }
     match code.unwrap_or_default() {
-        "ThrottlingException" | "Throttling" | "ThrottledException" | "RequestThrottled" | "TooManyRequestsException"
-        | "RequestLimitExceeded" | "RequestThrottledException" | "SlowDown" => Class::Throttled,
-        "ConflictException" | "ConcurrentModification" | "ConcurrentModificationException"
+        "ThrottlingException"
+        | "Throttling"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "RequestThrottledException"
+        | "SlowDown" => Class::Throttled,
+        "ConflictException"
+        | "ConcurrentModification"
+        | "ConcurrentModificationException"
         | "EntityTemporarilyUnmodifiable" => Class::Conflict,
         "ResourceNotFoundException" | "NoSuchEntity" | "NoSuchEntityException" => Class::Gone,
-        "AccessDenied" | "AccessDeniedException" | "UnrecognizedClientException" | "InvalidClientTokenId"
-        | "ExpiredToken" | "ExpiredTokenException" | "SignatureDoesNotMatch" | "IncompleteSignature"
-        | "MissingAuthenticationToken" | "MissingAuthenticationTokenException" | "NotAuthorized"
-        | "InvalidSignatureException" | "OptInRequired" | "RegionDisabledException" => Class::Denied,
-        "LimitExceeded" | "LimitExceededException" | "ServiceQuotaExceededException" => Class::Quota,
-        "ValidationException" | "ValidationError" | "InvalidInput" | "InvalidParameterValue" | "UnmodifiableEntity"
-        | "InvalidAction" | "UnknownOperationException" | "EntityAlreadyExists" => Class::Invalid,
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "SignatureDoesNotMatch"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "NotAuthorized"
+        | "InvalidSignatureException"
+        | "OptInRequired"
+        | "RegionDisabledException" => Class::Denied,
+        "LimitExceeded" | "LimitExceededException" | "ServiceQuotaExceededException" => {
+            Class::Quota
+        }
+        "ValidationException"
+        | "ValidationError"
+        | "InvalidInput"
+        | "InvalidParameterValue"
+        | "UnmodifiableEntity"
+        | "InvalidAction"
+        | "UnknownOperationException"
+        | "EntityAlreadyExists" => Class::Invalid,
         // A refusal that we do not know changes nothing; a failure of AWS might have.
         _ if (400..500).contains(&status) && status != 408 && status != 429 => Class::Invalid,
         _ if status == 429 => Class::Throttled,
@@ -194,22 +263,38 @@ mod tests {
         ] {
             // Emulators and older endpoints differ in the status.
             for status in [400, 403, 404, 409] {
-                assert_eq!(classify(Some(code), None, status, Effect::Write), class, "{code} {status}");
+                assert_eq!(
+                    classify(Some(code), None, status, Effect::Write),
+                    class,
+                    "{code} {status}"
+                );
             }
         }
     }
 
     #[test]
     fn a_failure_of_aws_leaves_a_write_in_doubt_and_a_read_to_be_repeated() {
-        for code in [None, Some("InternalServerException"), Some("ServiceFailure")] {
-            assert_eq!(classify(code, None, 500, Effect::Write), Class::OutcomeUnknown);
+        for code in [
+            None,
+            Some("InternalServerException"),
+            Some("ServiceFailure"),
+        ] {
+            assert_eq!(
+                classify(code, None, 500, Effect::Write),
+                Class::OutcomeUnknown
+            );
             assert_eq!(classify(code, None, 503, Effect::Read), Class::Transient);
         }
     }
 
     #[test]
     fn trouble_with_a_key_is_never_taken_for_gone() {
-        let class = classify(Some("ResourceNotFoundException"), Some("KMS_KEY_NOT_FOUND"), 400, Effect::Read);
+        let class = classify(
+            Some("ResourceNotFoundException"),
+            Some("KMS_KEY_NOT_FOUND"),
+            400,
+            Effect::Read,
+        );
         assert_eq!(class, Class::Denied);
     }
 

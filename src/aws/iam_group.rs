@@ -32,12 +32,23 @@ pub(super) struct IamGroups {
 }
 
 impl IamGroups {
-    pub(super) fn new(calls: Calls, environment: std::sync::Arc<Role>, accounts: BTreeMap<String, Roles>) -> Self {
-        Self { calls, environment, accounts }
+    pub(super) fn new(
+        calls: Calls,
+        environment: std::sync::Arc<Role>,
+        accounts: BTreeMap<String, Roles>,
+    ) -> Self {
+        Self {
+            calls,
+            environment,
+            accounts,
+        }
     }
 
     pub(super) fn desk_key(account: &str) -> DeskKey {
-        DeskKey { scope: account.to_owned(), service: Service::Iam }
+        DeskKey {
+            scope: account.to_owned(),
+            service: Service::Iam,
+        }
     }
 
     /// The accounts with roles of their own.
@@ -49,7 +60,10 @@ impl IamGroups {
     fn roles(&self, account: &str) -> Option<Roles> {
         if self.accounts.is_empty() {
             let environment = &self.environment;
-            return Some(Roles { granter: environment.clone(), reaper: environment.clone() });
+            return Some(Roles {
+                granter: environment.clone(),
+                reaper: environment.clone(),
+            });
         }
         self.accounts.get(account).cloned()
     }
@@ -67,9 +81,16 @@ impl IamGroups {
         })
     }
 
-    pub(super) async fn resolve(&self, user: &str, account: &str, name: &str) -> Result<Resolved, ResolveError> {
+    pub(super) async fn resolve(
+        &self,
+        user: &str,
+        account: &str,
+        name: &str,
+    ) -> Result<Resolved, ResolveError> {
         let not_managed = || {
-            let message = format!("account {account} is not one whose IAM groups this controller looks after; add it to iamAccounts in its configuration file");
+            let message = format!(
+                "account {account} is not one whose IAM groups this controller looks after; add it to iamAccounts in its configuration file"
+            );
             ResolveError::stalled("AccountNotManaged", message)
         };
         if self.accounts.is_empty() && self.environment.account(&self.calls).await? != account {
@@ -79,11 +100,17 @@ impl IamGroups {
             return Err(not_managed());
         }
         let Some((user_id, spelled)) = self.user(account, user).await? else {
-            return Err(ResolveError::stalled("UserNotFound", format!("there is no IAM user {user} in account {account}")));
+            return Err(ResolveError::stalled(
+                "UserNotFound",
+                format!("there is no IAM user {user} in account {account}"),
+            ));
         };
         exact("IAM user", user, &spelled)?;
         let Some((group_id, spelled)) = self.group(account, name).await? else {
-            return Err(ResolveError::stalled("GroupNotFound", format!("there is no IAM group {name} in account {account}")));
+            return Err(ResolveError::stalled(
+                "GroupNotFound",
+                format!("there is no IAM group {name} in account {account}"),
+            ));
         };
         exact("IAM group", name, &spelled)?;
         let tuple = IamGroup {
@@ -93,13 +120,25 @@ impl IamGroups {
             user_id,
             user: user.to_owned(),
         };
-        Ok(Resolved { tuple: Tuple::IamGroup(tuple), managed_elsewhere: false })
+        Ok(Resolved {
+            tuple: Tuple::IamGroup(tuple),
+            managed_elsewhere: false,
+        })
     }
 
     /// Id and name of the user of that name, as IAM spells it.
     async fn user(&self, account: &str, name: &str) -> Result<Option<(String, String)>, Error> {
-        let send = self.reader(account).await?.get_user().user_name(name).send();
-        match self.calls.read(&Self::desk_key(account), "iam:GetUser", send).await {
+        let send = self
+            .reader(account)
+            .await?
+            .get_user()
+            .user_name(name)
+            .send();
+        match self
+            .calls
+            .read(&Self::desk_key(account), "iam:GetUser", send)
+            .await
+        {
             Ok(answer) => Ok(answer.user.map(|user| (user.user_id, user.user_name))),
             Err(error) if error.is_gone() => Ok(None),
             Err(error) => Err(error),
@@ -108,8 +147,18 @@ impl IamGroups {
 
     /// Id and name of the group of that name, as IAM spells it.
     async fn group(&self, account: &str, name: &str) -> Result<Option<(String, String)>, Error> {
-        let send = self.reader(account).await?.get_group().group_name(name).max_items(1).send();
-        match self.calls.read(&Self::desk_key(account), "iam:GetGroup", send).await {
+        let send = self
+            .reader(account)
+            .await?
+            .get_group()
+            .group_name(name)
+            .max_items(1)
+            .send();
+        match self
+            .calls
+            .read(&Self::desk_key(account), "iam:GetGroup", send)
+            .await
+        {
             Ok(answer) => Ok(answer.group.map(|group| (group.group_id, group.group_name))),
             Err(error) if error.is_gone() => Ok(None),
             Err(error) => Err(error),
@@ -122,9 +171,17 @@ impl IamGroups {
             // Renamed, deleted, or deleted and made again. Only the last two end the membership, so
             // look for the id under all names before saying so.
             _ => match self.renamed_user(tuple).await? {
-                None => return Ok(Seen::Gone(format!("IAM user {} ({}) is no longer in account {}", tuple.user, tuple.user_id, tuple.account))),
+                None => {
+                    return Ok(Seen::Gone(format!(
+                        "IAM user {} ({}) is no longer in account {}",
+                        tuple.user, tuple.user_id, tuple.account
+                    )));
+                }
                 Some(new_name) => {
-                    let message = format!("IAM user {} is now called {new_name}; its membership of {} must be looked after by hand, or the user be renamed back", tuple.user, tuple.group);
+                    let message = format!(
+                        "IAM user {} is now called {new_name}; its membership of {} must be looked after by hand, or the user be renamed back",
+                        tuple.user, tuple.group
+                    );
                     return Err(Error::new("iam:GetUser", Class::Invalid, message));
                 }
             },
@@ -138,9 +195,22 @@ impl IamGroups {
                 .user_name(&tuple.user)
                 .set_marker(marker)
                 .send();
-            let page = self.calls.read(&Self::desk_key(&tuple.account), "iam:ListGroupsForUser", send).await?;
-            if page.groups().iter().any(|group| group.group_id() == tuple.group_id) {
-                return Ok(Seen::Present { session_seconds: Some(LONGEST_SESSION_SECONDS) });
+            let page = self
+                .calls
+                .read(
+                    &Self::desk_key(&tuple.account),
+                    "iam:ListGroupsForUser",
+                    send,
+                )
+                .await?;
+            if page
+                .groups()
+                .iter()
+                .any(|group| group.group_id() == tuple.group_id)
+            {
+                return Ok(Seen::Present {
+                    session_seconds: Some(LONGEST_SESSION_SECONDS),
+                });
             }
             marker = page.marker;
             if !page.is_truncated || marker.is_none() {
@@ -149,7 +219,10 @@ impl IamGroups {
         }
         match self.group(&tuple.account, &tuple.group).await? {
             Some((id, _)) if id == tuple.group_id => Ok(Seen::Absent),
-            _ => Ok(Seen::Gone(format!("IAM group {} ({}) is no longer in account {}", tuple.group, tuple.group_id, tuple.account))),
+            _ => Ok(Seen::Gone(format!(
+                "IAM group {} ({}) is no longer in account {}",
+                tuple.group, tuple.group_id, tuple.account
+            ))),
         }
     }
 
@@ -157,9 +230,21 @@ impl IamGroups {
     async fn renamed_user(&self, tuple: &IamGroup) -> Result<Option<String>, Error> {
         let mut marker = None;
         loop {
-            let send = self.reader(&tuple.account).await?.list_users().set_marker(marker).send();
-            let page = self.calls.read(&Self::desk_key(&tuple.account), "iam:ListUsers", send).await?;
-            if let Some(user) = page.users().iter().find(|user| user.user_id() == tuple.user_id) {
+            let send = self
+                .reader(&tuple.account)
+                .await?
+                .list_users()
+                .set_marker(marker)
+                .send();
+            let page = self
+                .calls
+                .read(&Self::desk_key(&tuple.account), "iam:ListUsers", send)
+                .await?;
+            if let Some(user) = page
+                .users()
+                .iter()
+                .find(|user| user.user_id() == tuple.user_id)
+            {
                 return Ok(Some(user.user_name().to_owned()));
             }
             marker = page.marker;
@@ -173,7 +258,8 @@ impl IamGroups {
     async fn same_ids(&self, tuple: &IamGroup) -> Result<bool, Error> {
         let user = self.user(&tuple.account, &tuple.user).await?;
         let group = self.group(&tuple.account, &tuple.group).await?;
-        Ok(user.is_some_and(|(id, _)| id == tuple.user_id) && group.is_some_and(|(id, _)| id == tuple.group_id))
+        Ok(user.is_some_and(|(id, _)| id == tuple.user_id)
+            && group.is_some_and(|(id, _)| id == tuple.group_id))
     }
 
     pub(super) async fn create(&self, tuple: &IamGroup, cleared: Cleared) -> Outcome {
@@ -190,12 +276,25 @@ impl IamGroups {
             }
             Err(error) => return Outcome::Failed(error),
         }
-        let send = client.add_user_to_group().user_name(&tuple.user).group_name(&tuple.group).send();
+        let send = client
+            .add_user_to_group()
+            .user_name(&tuple.user)
+            .group_name(&tuple.group)
+            .send();
         let key = Self::desk_key(&tuple.account);
-        match self.calls.write(&key, OPERATION, (cleared, Operation::Create), send).await {
-            Ok(answer) => Outcome::Succeeded { request_id: request_id(&answer) },
+        match self
+            .calls
+            .write(&key, OPERATION, (cleared, Operation::Create), send)
+            .await
+        {
+            Ok(answer) => Outcome::Succeeded {
+                request_id: request_id(&answer),
+            },
             Err(Outcome::Failed(mut error)) if error.class == Class::Quota => {
-                error.message = format!("{} (a user can be in 10 IAM groups; take {} out of one)", error.message, tuple.user);
+                error.message = format!(
+                    "{} (a user can be in 10 IAM groups; take {} out of one)",
+                    error.message, tuple.user
+                );
                 Outcome::Failed(error)
             }
             Err(outcome) => outcome,
@@ -213,18 +312,39 @@ impl IamGroups {
             Ok(false) => return Outcome::Succeeded { request_id: None },
             Err(error) => return Outcome::Failed(error),
         }
-        let send = client.remove_user_from_group().user_name(&tuple.user).group_name(&tuple.group).send();
+        let send = client
+            .remove_user_from_group()
+            .user_name(&tuple.user)
+            .group_name(&tuple.group)
+            .send();
         let key = Self::desk_key(&tuple.account);
-        match self.calls.write(&key, "iam:RemoveUserFromGroup", (cleared, Operation::Delete), send).await {
-            Ok(answer) => Outcome::Succeeded { request_id: request_id(&answer) },
+        match self
+            .calls
+            .write(
+                &key,
+                "iam:RemoveUserFromGroup",
+                (cleared, Operation::Delete),
+                send,
+            )
+            .await
+        {
+            Ok(answer) => Outcome::Succeeded {
+                request_id: request_id(&answer),
+            },
             // The text alone would tell user, group and membership apart; a reading does it better.
-            Err(Outcome::Failed(error)) if error.is_gone() => Outcome::Succeeded { request_id: error.request_id },
+            Err(Outcome::Failed(error)) if error.is_gone() => Outcome::Succeeded {
+                request_id: error.request_id,
+            },
             Err(outcome) => outcome,
         }
     }
 
     /// A client for writes, once its credentials are proved to belong to the account.
-    async fn writer(&self, tuple: &IamGroup, operation: Operation) -> Result<aws_sdk_iam::Client, Error> {
+    async fn writer(
+        &self,
+        tuple: &IamGroup,
+        operation: Operation,
+    ) -> Result<aws_sdk_iam::Client, Error> {
         let roles = self.managed(&tuple.account)?;
         let role = match operation {
             Operation::Create => roles.granter,
@@ -238,18 +358,31 @@ impl IamGroups {
     /// for recovery; it decides nothing.
     pub(super) async fn mark(&self, tuple: &IamGroup, expiry: Timestamp) -> Result<(), Error> {
         const OPERATION: &str = "iam:TagUser";
-        let tag = Tag::builder().key(tag_key(&tuple.group)).value(expiry.to_string()).build();
+        let tag = Tag::builder()
+            .key(tag_key(&tuple.group))
+            .value(expiry.to_string())
+            .build();
         let tag = tag.map_err(|error| Error::new(OPERATION, Class::Invalid, error.to_string()))?;
         let client = self.writer(tuple, Operation::Create).await?;
         let send = client.tag_user().user_name(&tuple.user).tags(tag).send();
-        self.calls.note(&Self::desk_key(&tuple.account), OPERATION, send).await.map(drop)
+        self.calls
+            .note(&Self::desk_key(&tuple.account), OPERATION, send)
+            .await
+            .map(drop)
     }
 
     /// Takes the tag off.
     pub(super) async fn unmark(&self, tuple: &IamGroup) -> Result<(), Error> {
         let client = self.writer(tuple, Operation::Delete).await?;
-        let send = client.untag_user().user_name(&tuple.user).tag_keys(tag_key(&tuple.group)).send();
-        self.calls.note(&Self::desk_key(&tuple.account), "iam:UntagUser", send).await.map(drop)
+        let send = client
+            .untag_user()
+            .user_name(&tuple.user)
+            .tag_keys(tag_key(&tuple.group))
+            .send();
+        self.calls
+            .note(&Self::desk_key(&tuple.account), "iam:UntagUser", send)
+            .await
+            .map(drop)
     }
 }
 
@@ -261,7 +394,11 @@ fn tag_key(group: &str) -> String {
     if key.len() <= 128 && group.chars().all(fits) {
         return key;
     }
-    let hash: String = Sha256::digest(group).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = Sha256::digest(group)
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("breakglass:sha256:{hash}")
 }
 
@@ -275,7 +412,10 @@ mod tests {
 
     #[test]
     fn marker_tags_fit_what_iam_allows() {
-        assert_eq!(tag_key("ProdMemberWorkGroup"), "breakglass:ProdMemberWorkGroup");
+        assert_eq!(
+            tag_key("ProdMemberWorkGroup"),
+            "breakglass:ProdMemberWorkGroup"
+        );
         assert!(tag_key("a,b").starts_with("breakglass:sha256:"));
         assert!(tag_key(&"x".repeat(128)).len() <= 128);
     }

@@ -51,7 +51,12 @@ pub(super) struct IdentityCenter {
 }
 
 impl IdentityCenter {
-    pub(super) fn new(calls: Calls, roles: Roles, region: String, configured_arn: Option<String>) -> Self {
+    pub(super) fn new(
+        calls: Calls,
+        roles: Roles,
+        region: String,
+        configured_arn: Option<String>,
+    ) -> Self {
         Self {
             calls,
             roles,
@@ -64,11 +69,17 @@ impl IdentityCenter {
     }
 
     pub(super) fn sso_key(instance_arn: &str) -> DeskKey {
-        DeskKey { scope: instance_arn.to_owned(), service: Service::SsoAdmin }
+        DeskKey {
+            scope: instance_arn.to_owned(),
+            service: Service::SsoAdmin,
+        }
     }
 
     pub(super) fn store_key(instance_arn: &str) -> DeskKey {
-        DeskKey { scope: instance_arn.to_owned(), service: Service::IdentityStore }
+        DeskKey {
+            scope: instance_arn.to_owned(),
+            service: Service::IdentityStore,
+        }
     }
 
     pub(super) fn sso(&self) -> aws_sdk_ssoadmin::Client {
@@ -144,31 +155,72 @@ impl IdentityCenter {
     }
 
     /// The user of that name: id and nothing else is to be trusted until the name is compared.
-    pub(super) async fn resolve_user(&self, instance: &Instance, name: &str) -> Result<String, ResolveError> {
-        let not_found = || ResolveError::stalled("UserNotFound", format!("there is no user {name} in Identity Center"));
+    pub(super) async fn resolve_user(
+        &self,
+        instance: &Instance,
+        name: &str,
+    ) -> Result<String, ResolveError> {
+        let not_found = || {
+            ResolveError::stalled(
+                "UserNotFound",
+                format!("there is no user {name} in Identity Center"),
+            )
+        };
         let send = self
             .store()
             .get_user_id()
             .identity_store_id(&instance.identity_store_id)
             .alternate_identifier(unique("userName", name)?)
             .send();
-        let id = match self.calls.read(&Self::store_key(&instance.arn), "identitystore:GetUserId", send).await {
+        let id = match self
+            .calls
+            .read(
+                &Self::store_key(&instance.arn),
+                "identitystore:GetUserId",
+                send,
+            )
+            .await
+        {
             Ok(answer) => answer.user_id,
             Err(error) if error.is_gone() => return Err(not_found()),
             Err(error) => return Err(error.into()),
         };
-        let user = self.user(&instance.arn, &instance.identity_store_id, &id).await?.ok_or_else(not_found)?;
+        let user = self
+            .user(&instance.arn, &instance.identity_store_id, &id)
+            .await?
+            .ok_or_else(not_found)?;
         exact("user", name, user.name.as_deref().unwrap_or_default())?;
         if user.disabled {
-            return Err(ResolveError::stalled("UserDisabled", format!("user {name} is disabled in Identity Center; enable it first")));
+            return Err(ResolveError::stalled(
+                "UserDisabled",
+                format!("user {name} is disabled in Identity Center; enable it first"),
+            ));
         }
         Ok(id)
     }
 
     /// A user by id; none if there is none.
-    pub(super) async fn user(&self, instance_arn: &str, store_id: &str, id: &str) -> Result<Option<User>, Error> {
-        let send = self.store().describe_user().identity_store_id(store_id).user_id(id).send();
-        match self.calls.read(&Self::store_key(instance_arn), "identitystore:DescribeUser", send).await {
+    pub(super) async fn user(
+        &self,
+        instance_arn: &str,
+        store_id: &str,
+        id: &str,
+    ) -> Result<Option<User>, Error> {
+        let send = self
+            .store()
+            .describe_user()
+            .identity_store_id(store_id)
+            .user_id(id)
+            .send();
+        match self
+            .calls
+            .read(
+                &Self::store_key(instance_arn),
+                "identitystore:DescribeUser",
+                send,
+            )
+            .await
+        {
             Ok(answer) => Ok(Some(User {
                 name: answer.user_name().map(str::to_owned),
                 disabled: matches!(answer.user_status(), Some(UserStatus::Disabled)),
@@ -180,7 +232,11 @@ impl IdentityCenter {
 
     /// Id of the permission set of that name. Names are read once for each ARN; a name that is not
     /// known makes us list the ARNs again.
-    pub(super) async fn resolve_permission_set(&self, instance: &Instance, name: &str) -> Result<String, ResolveError> {
+    pub(super) async fn resolve_permission_set(
+        &self,
+        instance: &Instance,
+        name: &str,
+    ) -> Result<String, ResolveError> {
         if let Some(arn) = self.known_permission_set(name) {
             return Ok(arn);
         }
@@ -190,11 +246,16 @@ impl IdentityCenter {
         }
         let mut unreadable = None;
         let arns = self.list_permission_sets(&instance.arn).await?;
-        self.permission_sets.lock().unwrap_or_else(PoisonError::into_inner).retain(|arn, _| arns.contains(arn));
+        self.permission_sets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|arn, _| arns.contains(arn));
         for arn in arns {
             match self.permission_set(&instance.arn, &arn).await {
                 // A set may vanish while we look, and a delegate may be refused a single one.
-                Err(error) if matches!(error.class, Class::Gone | Class::Denied) => unreadable = Some(error),
+                Err(error) if matches!(error.class, Class::Gone | Class::Denied) => {
+                    unreadable = Some(error)
+                }
                 Err(error) => return Err(error.into()),
                 Ok(_) => {}
             }
@@ -204,18 +265,30 @@ impl IdentityCenter {
         }
         match unreadable {
             Some(error) if error.class == Class::Denied => Err(error.into()),
-            _ => Err(ResolveError::stalled("PermissionSetNotFound", format!("there is no permission set {name}"))),
+            _ => Err(ResolveError::stalled(
+                "PermissionSetNotFound",
+                format!("there is no permission set {name}"),
+            )),
         }
     }
 
     fn known_permission_set(&self, name: &str) -> Option<String> {
-        let known = self.permission_sets.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().find(|(_, set)| set.name == name).map(|(arn, _)| arn.clone())
+        let known = self
+            .permission_sets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        known
+            .iter()
+            .find(|(_, set)| set.name == name)
+            .map(|(arn, _)| arn.clone())
     }
 
     /// Forgets a permission set that AWS no longer knows, so that one made anew under its name is found.
     pub(super) fn forget_permission_set(&self, arn: &str) {
-        self.permission_sets.lock().unwrap_or_else(PoisonError::into_inner).remove(arn);
+        self.permission_sets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(arn);
     }
 
     async fn list_permission_sets(&self, instance_arn: &str) -> Result<Vec<String>, Error> {
@@ -230,7 +303,10 @@ impl IdentityCenter {
                 .max_results(100)
                 .set_next_token(token)
                 .send();
-            let page = self.calls.read(&key, "sso:ListPermissionSets", page).await?;
+            let page = self
+                .calls
+                .read(&key, "sso:ListPermissionSets", page)
+                .await?;
             arns.extend_from_slice(page.permission_sets());
             token = page.next_token;
             if token.is_none() {
@@ -240,23 +316,50 @@ impl IdentityCenter {
     }
 
     /// A permission set by ARN.
-    pub(super) async fn permission_set(&self, instance_arn: &str, arn: &str) -> Result<PermissionSet, Error> {
-        let cached = self.permission_sets.lock().unwrap_or_else(PoisonError::into_inner).get(arn).cloned();
+    pub(super) async fn permission_set(
+        &self,
+        instance_arn: &str,
+        arn: &str,
+    ) -> Result<PermissionSet, Error> {
+        let cached = self
+            .permission_sets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(arn)
+            .cloned();
         if let Some(set) = cached {
             return Ok(set);
         }
-        let send = self.sso().describe_permission_set().instance_arn(instance_arn).permission_set_arn(arn).send();
-        let answer = self.calls.read(&Self::sso_key(instance_arn), "sso:DescribePermissionSet", send).await?;
+        let send = self
+            .sso()
+            .describe_permission_set()
+            .instance_arn(instance_arn)
+            .permission_set_arn(arn)
+            .send();
+        let answer = self
+            .calls
+            .read(
+                &Self::sso_key(instance_arn),
+                "sso:DescribePermissionSet",
+                send,
+            )
+            .await?;
         let set = answer.permission_set();
         let set = PermissionSet {
-            name: set.and_then(|set| set.name()).unwrap_or_default().to_owned(),
+            name: set
+                .and_then(|set| set.name())
+                .unwrap_or_default()
+                .to_owned(),
             // An hour is what AWS takes where none is set (SSO Admin API reference, `CreatePermissionSet`).
             session_seconds: match set.and_then(|set| set.session_duration()) {
                 None => Some(3_600),
                 Some(text) => iso_8601_seconds(text),
             },
         };
-        self.permission_sets.lock().unwrap_or_else(PoisonError::into_inner).insert(arn.to_owned(), set.clone());
+        self.permission_sets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(arn.to_owned(), set.clone());
         Ok(set)
     }
 }
@@ -276,14 +379,18 @@ pub(super) fn exact(what: &str, written: &str, spelled: &str) -> Result<(), Reso
     if written == spelled {
         return Ok(());
     }
-    let message = format!("AWS spells the {what} {spelled:?}, and the grant says {written:?}; write it as AWS does");
+    let message = format!(
+        "AWS spells the {what} {spelled:?}, and the grant says {written:?}; write it as AWS does"
+    );
     Err(ResolveError::stalled("NameMismatch", message))
 }
 
 /// Seconds of a session's length such as `PT1H30M` (SSO Admin API reference, `SessionDuration`).
 fn iso_8601_seconds(text: &str) -> Option<i64> {
     let span: jiff::Span = text.parse().ok()?;
-    span.total(jiff::Unit::Second).ok().map(|seconds| seconds as i64)
+    span.total(jiff::Unit::Second)
+        .ok()
+        .map(|seconds| seconds as i64)
 }
 
 /// What is shared by the parts that need Identity Center.

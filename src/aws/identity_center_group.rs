@@ -34,7 +34,12 @@ impl IdentityCenterGroups {
     }
 
     pub(super) async fn resolve(&self, user: &str, name: &str) -> Result<Resolved, ResolveError> {
-        let not_found = || ResolveError::stalled("GroupNotFound", format!("there is no group {name} in Identity Center"));
+        let not_found = || {
+            ResolveError::stalled(
+                "GroupNotFound",
+                format!("there is no group {name} in Identity Center"),
+            )
+        };
         let instance = self.center.instance().await?;
         let user_id = self.center.resolve_user(&instance, user).await?;
         let send = self
@@ -45,7 +50,12 @@ impl IdentityCenterGroups {
             .alternate_identifier(unique("displayName", name)?)
             .send();
         let key = IdentityCenter::store_key(&instance.arn);
-        let group_id = match self.center.calls.read(&key, "identitystore:GetGroupId", send).await {
+        let group_id = match self
+            .center
+            .calls
+            .read(&key, "identitystore:GetGroupId", send)
+            .await
+        {
             Ok(answer) => answer.group_id,
             Err(error) if error.is_gone() => return Err(not_found()),
             Err(error) => return Err(error.into()),
@@ -60,7 +70,10 @@ impl IdentityCenterGroups {
         };
         let group = self.group(&tuple).await?.ok_or_else(not_found)?;
         exact("group", name, &group.name)?;
-        Ok(Resolved { tuple: Tuple::IdentityCenterGroup(tuple), managed_elsewhere: group.managed_elsewhere })
+        Ok(Resolved {
+            tuple: Tuple::IdentityCenterGroup(tuple),
+            managed_elsewhere: group.managed_elsewhere,
+        })
     }
 
     async fn group(&self, tuple: &IdentityCenterGroup) -> Result<Option<Group>, Error> {
@@ -71,7 +84,12 @@ impl IdentityCenterGroups {
             .identity_store_id(&tuple.identity_store_id)
             .group_id(&tuple.group_id)
             .send();
-        match self.center.calls.read(&Self::desk_key(tuple), "identitystore:DescribeGroup", send).await {
+        match self
+            .center
+            .calls
+            .read(&Self::desk_key(tuple), "identitystore:DescribeGroup", send)
+            .await
+        {
             Ok(answer) => Ok(Some(Group {
                 name: answer.display_name().unwrap_or_default().to_owned(),
                 managed_elsewhere: !answer.external_ids().is_empty(),
@@ -85,13 +103,30 @@ impl IdentityCenterGroups {
         same_instance(&self.center, &tuple.instance_arn).await?;
         if self.membership_id(tuple).await?.is_some() {
             // What the group's members may start depends on all its assignments, which nobody lists.
-            return Ok(Seen::Present { session_seconds: None });
+            return Ok(Seen::Present {
+                session_seconds: None,
+            });
         }
-        if self.center.user(&tuple.instance_arn, &tuple.identity_store_id, &tuple.user_id).await?.is_none() {
-            return Ok(Seen::Gone(format!("user {} is no longer in Identity Center", tuple.user)));
+        if self
+            .center
+            .user(
+                &tuple.instance_arn,
+                &tuple.identity_store_id,
+                &tuple.user_id,
+            )
+            .await?
+            .is_none()
+        {
+            return Ok(Seen::Gone(format!(
+                "user {} is no longer in Identity Center",
+                tuple.user
+            )));
         }
         match self.group(tuple).await? {
-            None => Ok(Seen::Gone(format!("group {} is no longer in Identity Center", tuple.group))),
+            None => Ok(Seen::Gone(format!(
+                "group {} is no longer in Identity Center",
+                tuple.group
+            ))),
             Some(_) => Ok(Seen::Absent),
         }
     }
@@ -107,7 +142,16 @@ impl IdentityCenterGroups {
             .group_id(&tuple.group_id)
             .member_id(MemberId::UserId(tuple.user_id.clone()))
             .send();
-        match self.center.calls.read(&Self::desk_key(tuple), "identitystore:GetGroupMembershipId", send).await {
+        match self
+            .center
+            .calls
+            .read(
+                &Self::desk_key(tuple),
+                "identitystore:GetGroupMembershipId",
+                send,
+            )
+            .await
+        {
             Ok(answer) => Ok(Some(answer.membership_id)),
             Err(error) if error.is_gone() => Ok(None),
             Err(error) => Err(error),
@@ -123,12 +167,23 @@ impl IdentityCenterGroups {
             .send();
         let leave = (cleared, Operation::Create);
         let key = Self::desk_key(tuple);
-        match self.center.calls.write(&key, "identitystore:CreateGroupMembership", leave, send).await {
-            Ok(answer) => Outcome::Succeeded { request_id: request_id(&answer) },
+        match self
+            .center
+            .calls
+            .write(&key, "identitystore:CreateGroupMembership", leave, send)
+            .await
+        {
+            Ok(answer) => Outcome::Succeeded {
+                request_id: request_id(&answer),
+            },
             // Already a member (Identity Store API reference, `ConflictException`: Reason). The
             // other reason is a concurrent change, which is tried again.
-            Err(Outcome::Failed(error)) if error.reason.as_deref() == Some("UNIQUENESS_CONSTRAINT_VIOLATION") => {
-                Outcome::Succeeded { request_id: error.request_id }
+            Err(Outcome::Failed(error))
+                if error.reason.as_deref() == Some("UNIQUENESS_CONSTRAINT_VIOLATION") =>
+            {
+                Outcome::Succeeded {
+                    request_id: error.request_id,
+                }
             }
             Err(outcome) => outcome,
         }
@@ -147,9 +202,18 @@ impl IdentityCenterGroups {
             .send();
         let leave = (cleared, Operation::Delete);
         let key = Self::desk_key(tuple);
-        match self.center.calls.write(&key, "identitystore:DeleteGroupMembership", leave, send).await {
-            Ok(answer) => Outcome::Succeeded { request_id: request_id(&answer) },
-            Err(Outcome::Failed(error)) if error.is_gone() => Outcome::Succeeded { request_id: error.request_id },
+        match self
+            .center
+            .calls
+            .write(&key, "identitystore:DeleteGroupMembership", leave, send)
+            .await
+        {
+            Ok(answer) => Outcome::Succeeded {
+                request_id: request_id(&answer),
+            },
+            Err(Outcome::Failed(error)) if error.is_gone() => Outcome::Succeeded {
+                request_id: error.request_id,
+            },
             Err(outcome) => outcome,
         }
     }

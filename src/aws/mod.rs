@@ -56,7 +56,9 @@ struct Inner {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// Nothing says in which Region Identity Center is.
-    #[error("no AWS Region is set: set AWS_REGION, or identityCenter.region in the configuration file, to the primary Region of Identity Center")]
+    #[error(
+        "no AWS Region is set: set AWS_REGION, or identityCenter.region in the configuration file, to the primary Region of Identity Center"
+    )]
     NoRegion,
 }
 
@@ -76,12 +78,23 @@ impl Aws {
             center.granter_role_arn.as_deref(),
             center.reaper_role_arn.as_deref(),
         );
-        let center = IdentityCenter::new(calls.clone(), roles.await, region, center.instance_arn.clone());
+        let center = IdentityCenter::new(
+            calls.clone(),
+            roles.await,
+            region,
+            center.instance_arn.clone(),
+        );
         let center = Arc::new(center);
         let mut accounts = BTreeMap::new();
         for account in &config.iam_accounts {
             let granter = account.granter_role_arn.as_deref();
-            let roles = Roles::configured(&sdk, &environment, granter, account.reaper_role_arn.as_deref()).await;
+            let roles = Roles::configured(
+                &sdk,
+                &environment,
+                granter,
+                account.reaper_role_arn.as_deref(),
+            )
+            .await;
             accounts.insert(account.account.clone(), roles);
         }
         Ok(Self(Arc::new(Inner {
@@ -103,12 +116,16 @@ impl Aws {
         }
         match self.0.center.instance().await {
             Ok(_) => {}
-            Err(error) => problems.push(format!("Identity Center can't be used: {error}. IAM groups work all the same")),
+            Err(error) => problems.push(format!(
+                "Identity Center can't be used: {error}. IAM groups work all the same"
+            )),
         }
         for (account, roles) in self.0.iam.accounts() {
             for role in [&roles.reaper, &roles.granter] {
                 if let Err(error) = role.prove(&self.0.calls, account).await {
-                    problems.push(format!("IAM groups of account {account} can't be managed: {error}"));
+                    problems.push(format!(
+                        "IAM groups of account {account} can't be managed: {error}"
+                    ));
                 }
             }
         }
@@ -132,8 +149,14 @@ impl Aws {
     /// Finds what a grant names. Names must be spelled as AWS spells them, byte for byte.
     pub async fn resolve(&self, user: &str, target: &Target) -> Result<Resolved, ResolveError> {
         match target {
-            Target::AccountAssignment { account, permission_set } => {
-                self.0.assignments.resolve(user, account, permission_set).await
+            Target::AccountAssignment {
+                account,
+                permission_set,
+            } => {
+                self.0
+                    .assignments
+                    .resolve(user, account, permission_set)
+                    .await
             }
             Target::IdentityCenterGroup { name } => self.0.groups.resolve(user, name).await,
             Target::IamGroup { account, name } => self.0.iam.resolve(user, account, name).await,
@@ -169,12 +192,22 @@ impl Aws {
 
     /// How far an asynchronous operation is. An error says nothing about the operation: list then.
     /// Only assignments are asynchronous.
-    pub async fn progress(&self, tuple: &Tuple, operation: Operation, request_id: &str) -> Result<Outcome, Error> {
+    pub async fn progress(
+        &self,
+        tuple: &Tuple,
+        operation: Operation,
+        request_id: &str,
+    ) -> Result<Outcome, Error> {
         match tuple {
-            Tuple::AccountAssignment(tuple) => self.0.assignments.progress(tuple, operation, request_id).await,
-            Tuple::IdentityCenterGroup(_) | Tuple::IamGroup(_) => {
-                Ok(Outcome::Succeeded { request_id: Some(request_id.to_owned()) })
+            Tuple::AccountAssignment(tuple) => {
+                self.0
+                    .assignments
+                    .progress(tuple, operation, request_id)
+                    .await
             }
+            Tuple::IdentityCenterGroup(_) | Tuple::IamGroup(_) => Ok(Outcome::Succeeded {
+                request_id: Some(request_id.to_owned()),
+            }),
         }
     }
 

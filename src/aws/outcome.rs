@@ -36,7 +36,10 @@ pub enum ResolveError {
 impl ResolveError {
     /// A person must act.
     pub fn stalled(reason: &'static str, message: impl Into<String>) -> Self {
-        Self::Stalled { reason, message: message.into() }
+        Self::Stalled {
+            reason,
+            message: message.into(),
+        }
     }
 }
 
@@ -99,7 +102,11 @@ pub struct Cleared {
 impl Cleared {
     /// Leave for an attempt that the ledger has acknowledged.
     pub(crate) fn new(operation: Operation, send_before: Timestamp, clock: Clock) -> Self {
-        Self { operation, send_before, clock }
+        Self {
+            operation,
+            send_before,
+            clock,
+        }
     }
 
     /// The last check, made when nothing but the send is left to do.

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use super::memory::Tuple;
-use crate::api::access::{AccessState, BreakglassAccess, BreakglassAccessStatus, Observed, Presence};
+use crate::api::access::{
+    AccessState, BreakglassAccess, BreakglassAccessStatus, Observed, Presence,
+};
 use crate::api::conditions::{self, Condition};
 use crate::api::time::whole_seconds;
 use crate::aws::Seen;
@@ -14,7 +16,12 @@ use crate::decide::grant::gone;
 use crate::decide::ledger::due_claims;
 
 /// The status of an access.
-pub fn status(access: &BreakglassAccess, remembered: &Tuple, now: Timestamp, settings: &Settings) -> BreakglassAccessStatus {
+pub fn status(
+    access: &BreakglassAccess,
+    remembered: &Tuple,
+    now: Timestamp,
+    settings: &Settings,
+) -> BreakglassAccessStatus {
     let old = access.status.clone().unwrap_or_default();
     let observed = match &remembered.reading {
         None => old.observed.clone(),
@@ -28,23 +35,42 @@ pub fn status(access: &BreakglassAccess, remembered: &Tuple, now: Timestamp, set
                 Some(before) if before.presence == presence => before.since_time,
                 _ => whole_seconds(*begun),
             };
-            Some(Observed { presence, since_time })
+            Some(Observed {
+                presence,
+                since_time,
+            })
         }
     };
     let failing = remembered.trouble.is_some();
-    let next_attempt_time = remembered.hold.filter(|hold| failing && hold.until > now).map(|hold| whole_seconds(hold.until));
+    let next_attempt_time = remembered
+        .hold
+        .filter(|hold| failing && hold.until > now)
+        .map(|hold| whole_seconds(hold.until));
     BreakglassAccessStatus {
         observed,
-        grants: access.spec.claims.iter().map(|claim| format!("{}/{}", claim.grant.namespace, claim.grant.name)).collect(),
+        grants: access
+            .spec
+            .claims
+            .iter()
+            .map(|claim| format!("{}/{}", claim.grant.namespace, claim.grant.name))
+            .collect(),
         pending_request_id: remembered.pending_request_id.clone(),
         tries: remembered.tries,
-        last_error: remembered.trouble.as_ref().map(|trouble| trouble.message.clone()),
+        last_error: remembered
+            .trouble
+            .as_ref()
+            .map(|trouble| trouble.message.clone()),
         next_attempt_time,
         conditions: conditions::merge(&old.conditions, all(access, remembered, now, settings)),
     }
 }
 
-fn all(access: &BreakglassAccess, remembered: &Tuple, now: Timestamp, settings: &Settings) -> Vec<Condition> {
+fn all(
+    access: &BreakglassAccess,
+    remembered: &Tuple,
+    now: Timestamp,
+    settings: &Settings,
+) -> Vec<Condition> {
     let condition = |kind: &str, reason: &str, message: &str| Condition {
         kind: kind.to_owned(),
         status: true.into(),
@@ -56,23 +82,43 @@ fn all(access: &BreakglassAccess, remembered: &Tuple, now: Timestamp, settings: 
     let mut list = Vec::new();
     if let Some(trouble) = &remembered.trouble {
         if trouble.stalled {
-            list.push(condition(conditions::STALLED, trouble.reason, &trouble.message));
+            list.push(condition(
+                conditions::STALLED,
+                trouble.reason,
+                &trouble.message,
+            ));
         }
         if trouble.class == Some(Class::Blocked) {
-            list.push(condition(conditions::BLOCKED, trouble.reason, &trouble.message));
+            list.push(condition(
+                conditions::BLOCKED,
+                trouble.reason,
+                &trouble.message,
+            ));
         }
     }
     if let Some(since) = overdue_since(access, now, settings) {
-        let message = format!("The access should be gone since {since}, and AWS has not shown it absent");
-        list.push(condition(conditions::REVOKE_OVERDUE, "StillPresent", &message));
+        let message =
+            format!("The access should be gone since {since}, and AWS has not shown it absent");
+        list.push(condition(
+            conditions::REVOKE_OVERDUE,
+            "StillPresent",
+            &message,
+        ));
     }
     list
 }
 
 /// Since when access is overdue to be gone, if it is.
-fn overdue_since(access: &BreakglassAccess, now: Timestamp, settings: &Settings) -> Option<Timestamp> {
+fn overdue_since(
+    access: &BreakglassAccess,
+    now: Timestamp,
+    settings: &Settings,
+) -> Option<Timestamp> {
     let ledger = &access.spec;
-    if ledger.state == AccessState::Closed || due_claims(ledger, now).next().is_some() || gone(ledger, now) {
+    if ledger.state == AccessState::Closed
+        || due_claims(ledger, now).next().is_some()
+        || gone(ledger, now)
+    {
         return None;
     }
     let due = ledger.ended.iter().map(|ended| ended.time).max()?;

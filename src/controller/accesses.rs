@@ -14,7 +14,9 @@ use super::executor::purpose;
 use super::memory::Purpose;
 use super::{quorum, wake};
 use crate::api::FINALIZER;
-use crate::api::access::{AccessState, BreakglassAccess, BreakglassAccessSpec, EndReason, GrantRef};
+use crate::api::access::{
+    AccessState, BreakglassAccess, BreakglassAccessSpec, EndReason, GrantRef,
+};
 use crate::aws::desk::{Priority, Request};
 use crate::clock::after;
 use crate::decide::access::{Known, Step, next, next_wake};
@@ -55,28 +57,41 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     }
     let access = forget_gone_grants(&context, access).await?;
     let access = show(&context, access, now).await?;
-    if access.spec.state == AccessState::Closed && access.spec.claims.is_empty() && access.spec.ended.is_empty() {
+    if access.spec.state == AccessState::Closed
+        && access.spec.claims.is_empty()
+        && access.spec.ended.is_empty()
+    {
         remove(&context, &access).await?;
         return Ok(wake::at(now, None));
     }
-    let next = [next_wake(&access.spec, now, &context.settings), asked_again, drift_due(&context, &access, &name)]
-        .into_iter()
-        .flatten()
-        .min();
+    let next = [
+        next_wake(&access.spec, now, &context.settings),
+        asked_again,
+        drift_due(&context, &access, &name),
+    ]
+    .into_iter()
+    .flatten()
+    .min();
     Ok(wake::at(now, next))
 }
 
 /// Moves claims that have ended to the ended ones: by time alone, or because a quorum read of the
 /// grant or of the policies says so. It does not wait for AWS, so that a grant's finalizer doesn't.
-async fn book_ends(context: &Context, mut access: BreakglassAccess) -> Result<BreakglassAccess, ClusterError> {
+async fn book_ends(
+    context: &Context,
+    mut access: BreakglassAccess,
+) -> Result<BreakglassAccess, ClusterError> {
     let mut ends = Vec::new();
     for claim in &access.spec.claims {
         let now = context.clock.now();
         let seen = if context.synced() {
-            let cached = context.grants.grant(&claim.grant.namespace, &claim.grant.name);
+            let cached = context
+                .grants
+                .grant(&claim.grant.namespace, &claim.grant.name);
             let lookup = match cached {
                 None => Lookup::Gone,
-                Some(object) => GrantView::parse(&object).map_or(Lookup::Unreadable, |view| Lookup::Found(Box::new(view))),
+                Some(object) => GrantView::parse(&object)
+                    .map_or(Lookup::Unreadable, |view| Lookup::Found(Box::new(view))),
             };
             evidence(claim, &lookup, &context.policies(), &access.spec.tuple)
         } else {
@@ -105,7 +120,13 @@ async fn book_ends(context: &Context, mut access: BreakglassAccess) -> Result<Br
         end(&mut access.spec, uid, *reason, now);
     }
     let written = context.cluster.replace_access(&access).await?;
-    tracing::info!(access = written.metadata.name, user = written.spec.user, target = written.spec.target_summary, ?ends, "claims ended");
+    tracing::info!(
+        access = written.metadata.name,
+        user = written.spec.user,
+        target = written.spec.target_summary,
+        ?ends,
+        "claims ended"
+    );
     Ok(written)
 }
 
@@ -139,15 +160,26 @@ fn ask_for_turn(context: &Context, access: &BreakglassAccess, now: Timestamp) ->
         return Some(hold.until);
     }
     let priority = match purpose {
-        Purpose::Revoke => Priority::Revoke { due: revoke_due(&access.spec).unwrap_or(now) },
+        Purpose::Revoke => Priority::Revoke {
+            due: revoke_due(&access.spec).unwrap_or(now),
+        },
         Purpose::Grant => {
-            let expiry = due_claims(&access.spec, now).map(|claim| claim.expiry_time).min();
-            Priority::Grant { expiry: expiry.unwrap_or(Timestamp::MAX) }
+            let expiry = due_claims(&access.spec, now)
+                .map(|claim| claim.expiry_time)
+                .min();
+            Priority::Grant {
+                expiry: expiry.unwrap_or(Timestamp::MAX),
+            }
         }
         Purpose::Watch => Priority::Read,
     };
     let desk = context.aws.desk_key(&access.spec.tuple);
-    context.desk.file(Request { access: name, desk, priority, page: access.spec.target_summary.clone() });
+    context.desk.file(Request {
+        access: name,
+        desk,
+        priority,
+        page: access.spec.target_summary.clone(),
+    });
     None
 }
 
@@ -163,18 +195,31 @@ fn drift_due(context: &Context, access: &BreakglassAccess, name: &str) -> Option
     if access.spec.state != AccessState::Open {
         return None;
     }
-    let last = context.memory.get(name).reading.map_or(Timestamp::MIN, |(begun, _)| begun);
+    let last = context
+        .memory
+        .get(name)
+        .reading
+        .map_or(Timestamp::MIN, |(begun, _)| begun);
     Some(after(last, context.settings.drift_interval))
 }
 
 /// An ended claim is remembered while the grant object exists, so that it can never come back.
-async fn forget_gone_grants(context: &Context, mut access: BreakglassAccess) -> Result<BreakglassAccess, ClusterError> {
+async fn forget_gone_grants(
+    context: &Context,
+    mut access: BreakglassAccess,
+) -> Result<BreakglassAccess, ClusterError> {
     if !context.synced() {
         return Ok(access);
     }
     let mut gone = Vec::new();
     for ended in &access.spec.ended {
-        if exists(context.grants.grant(&ended.grant.namespace, &ended.grant.name).as_deref(), &ended.uid) {
+        if exists(
+            context
+                .grants
+                .grant(&ended.grant.namespace, &ended.grant.name)
+                .as_deref(),
+            &ended.uid,
+        ) {
             continue;
         }
         let GrantRef { namespace, name } = ended.grant.clone();
@@ -195,10 +240,16 @@ fn exists(grant: Option<&DynamicObject>, uid: &str) -> bool {
 }
 
 /// Shows what was observed, if that has changed.
-async fn show(context: &Context, mut access: BreakglassAccess, now: Timestamp) -> Result<BreakglassAccess, ClusterError> {
+async fn show(
+    context: &Context,
+    mut access: BreakglassAccess,
+    now: Timestamp,
+) -> Result<BreakglassAccess, ClusterError> {
     let name = access.metadata.name.clone().unwrap_or_default();
     let new = status(&access, &context.memory.get(&name), now, &context.settings);
-    if access.status.as_ref() == Some(&new) || (access.status.is_none() && new == Default::default()) {
+    if access.status.as_ref() == Some(&new)
+        || (access.status.is_none() && new == Default::default())
+    {
         return Ok(access);
     }
     access.status = Some(new);
@@ -211,7 +262,12 @@ async fn remove(context: &Context, access: &BreakglassAccess) -> Result<(), Clus
     match context.cluster.remove_access(access).await {
         Ok(()) | Err(ClusterError::Gone(_)) => {
             context.memory.forget(name);
-            tracing::info!(access = name, user = access.spec.user, target = access.spec.target_summary, "access closed and removed");
+            tracing::info!(
+                access = name,
+                user = access.spec.user,
+                target = access.spec.target_summary,
+                "access closed and removed"
+            );
             Ok(())
         }
         Err(error) => Err(error),

@@ -41,9 +41,14 @@ pub async fn claim(
         && let Some(retry) = obstacle.retry
         && now < retry
     {
-        return Ok(Attempt { retry: Some(retry), ..Attempt::default() });
+        return Ok(Attempt {
+            retry: Some(retry),
+            ..Attempt::default()
+        });
     }
-    let Ok(asked) = &seen.asked else { return Ok(Attempt::default()) };
+    let Ok(asked) = &seen.asked else {
+        return Ok(Attempt::default());
+    };
     let resolved = match context.aws.resolve(&asked.user, &asked.target).await {
         Ok(resolved) => resolved,
         Err(error) => return Ok(set_aside(context, seen, &error)),
@@ -51,12 +56,21 @@ pub async fn claim(
     if resolved.managed_elsewhere && !allowance.managed_groups {
         let error = ResolveError::Stalled {
             reason: "GroupManagedElsewhere",
-            message: format!("{} is synchronised from another directory, which may undo the membership; use a group of its own, or a policy rule with allowManagedGroups: true", asked.target),
+            message: format!(
+                "{} is synchronised from another directory, which may undo the membership; use a group of its own, or a policy rule with allowManagedGroups: true",
+                asked.target
+            ),
         };
         return Ok(set_aside(context, seen, &error));
     }
     let access_name = resolved.tuple.access_name();
-    if seen.status.granted_time.is_some() && seen.status.access_name.as_ref().is_some_and(|name| *name != access_name) {
+    if seen.status.granted_time.is_some()
+        && seen
+            .status
+            .access_name
+            .as_ref()
+            .is_some_and(|name| *name != access_name)
+    {
         let error = ResolveError::Stalled {
             reason: "IdentityChanged",
             message: "user or target have other ids in AWS than when this grant was granted; make a new grant".into(),
@@ -64,20 +78,35 @@ pub async fn claim(
         return Ok(set_aside(context, seen, &error));
     }
     // From here on by quorum: the grant first, then the ledger.
-    let Some(mut grant) = context.cluster.grant(&seen.reference).await? else { return Ok(Attempt::default()) };
-    let Some(view) = GrantView::parse(&grant) else { return Ok(Attempt::default()) };
+    let Some(mut grant) = context.cluster.grant(&seen.reference).await? else {
+        return Ok(Attempt::default());
+    };
+    let Some(view) = GrantView::parse(&grant) else {
+        return Ok(Attempt::default());
+    };
     if view.uid != seen.uid || view.asked != seen.asked || over(&view, now) {
-        return Ok(Attempt { retry: Some(now), ..Attempt::default() }); // It changed: decide again.
+        return Ok(Attempt {
+            retry: Some(now),
+            ..Attempt::default()
+        }); // It changed: decide again.
     }
     let existing = context.cluster.access(&access_name).await?;
     if let Some(access) = &existing {
-        if access.spec.ended.iter().any(|ended| ended.uid == view.uid) || access.spec.claims.iter().any(|c| c.uid == view.uid) {
-            return Ok(Attempt { access: existing, grant: Some(grant), retry: None });
+        if access.spec.ended.iter().any(|ended| ended.uid == view.uid)
+            || access.spec.claims.iter().any(|c| c.uid == view.uid)
+        {
+            return Ok(Attempt {
+                access: existing,
+                grant: Some(grant),
+                retry: None,
+            });
         }
         if !access.spec.tuple.same_ids(&resolved.tuple) || access.spec.claims.len() >= MOST_CLAIMS {
             let error = ResolveError::Stalled {
                 reason: "TooManyClaims",
-                message: format!("{MOST_CLAIMS} other grants claim the same access; wait until one ends"),
+                message: format!(
+                    "{MOST_CLAIMS} other grants claim the same access; wait until one ends"
+                ),
             };
             return Ok(set_aside(context, seen, &error));
         }
@@ -95,7 +124,10 @@ pub async fn claim(
     let claim = new_claim(&view, asked, allowance);
     let access = match existing {
         None => {
-            let spec = BreakglassAccessSpec { claims: vec![claim], ..BreakglassAccessSpec::new(resolved.tuple) };
+            let spec = BreakglassAccessSpec {
+                claims: vec![claim],
+                ..BreakglassAccessSpec::new(resolved.tuple)
+            };
             context.cluster.create_access(&new_access(spec)).await?
         }
         Some(mut access) => {
@@ -109,7 +141,11 @@ pub async fn claim(
         user = asked.user, target = %asked.target, policy = allowance.policy.name, "claimed"
     );
     context.wakers.access(&access_name);
-    Ok(Attempt { access: Some(access), grant: Some(grant), retry: None })
+    Ok(Attempt {
+        access: Some(access),
+        grant: Some(grant),
+        retry: None,
+    })
 }
 
 fn new_claim(view: &GrantView, asked: &Asked, allowance: &Allowance) -> Claim {
@@ -130,26 +166,55 @@ fn new_claim(view: &GrantView, asked: &Asked, allowance: &Allowance) -> Claim {
 /// Remembers what stands in the way, and when to try again.
 fn set_aside(context: &Context, view: &GrantView, error: &ResolveError) -> Attempt {
     let now = context.clock.now();
-    let tries = context.obstacle(&view.uid, view.generation).map_or(1, |(_, tries)| tries.saturating_add(1));
-    let pause = wake::backoff(tries, context.settings.retry_cap, context.spread(&view.uid, now));
+    let tries = context
+        .obstacle(&view.uid, view.generation)
+        .map_or(1, |(_, tries)| tries.saturating_add(1));
+    let pause = wake::backoff(
+        tries,
+        context.settings.retry_cap,
+        context.spread(&view.uid, now),
+    );
     let retry = Some(after(now, pause));
     let obstacle = match error {
-        ResolveError::Stalled { reason, message } => {
-            Obstacle { reason: (*reason).to_owned(), message: message.clone(), stalled: true, retry }
-        }
+        ResolveError::Stalled { reason, message } => Obstacle {
+            reason: (*reason).to_owned(),
+            message: message.clone(),
+            stalled: true,
+            retry,
+        },
         ResolveError::Aws(error) => {
             use crate::aws::error::Class;
-            let stalled = matches!(error.class, Class::Denied | Class::Invalid | Class::Quota | Class::Blocked);
-            let reason = if stalled { "AccessDenied" } else { "AWSUnavailable" };
-            Obstacle { reason: reason.to_owned(), message: error.to_string(), stalled, retry }
+            let stalled = matches!(
+                error.class,
+                Class::Denied | Class::Invalid | Class::Quota | Class::Blocked
+            );
+            let reason = if stalled {
+                "AccessDenied"
+            } else {
+                "AWSUnavailable"
+            };
+            Obstacle {
+                reason: reason.to_owned(),
+                message: error.to_string(),
+                stalled,
+                retry,
+            }
         }
     };
     tracing::warn!(
-        grant = view.reference.name, namespace = view.reference.namespace, uid = view.uid,
-        reason = obstacle.reason, message = obstacle.message, tries, "a grant can't be claimed"
+        grant = view.reference.name,
+        namespace = view.reference.namespace,
+        uid = view.uid,
+        reason = obstacle.reason,
+        message = obstacle.message,
+        tries,
+        "a grant can't be claimed"
     );
     context.set_obstacle(&view.uid, view.generation, Some((obstacle, tries)));
-    Attempt { retry, ..Attempt::default() }
+    Attempt {
+        retry,
+        ..Attempt::default()
+    }
 }
 
 /// Writes another end into a claim: earlier always, later only while it still stands.
@@ -160,16 +225,33 @@ pub async fn move_expiry(
     expiry: Timestamp,
     allowance: Option<&Allowance>,
 ) -> Result<(), ClusterError> {
-    let Some(mut access) = context.cluster.access(access_name).await? else { return Ok(()) };
+    let Some(mut access) = context.cluster.access(access_name).await? else {
+        return Ok(());
+    };
     let now = context.clock.now();
-    let Some(claim) = access.spec.claims.iter_mut().find(|claim| claim.uid == view.uid) else { return Ok(()) };
+    let Some(claim) = access
+        .spec
+        .claims
+        .iter_mut()
+        .find(|claim| claim.uid == view.uid)
+    else {
+        return Ok(());
+    };
     let later = expiry > claim.expiry_time;
     if later {
         let current = context.cluster.grant(&view.reference).await?;
-        let unchanged = current.as_ref().and_then(GrantView::parse).is_some_and(|current| {
-            current.uid == view.uid && current.asked == view.asked && current.revoked.is_none() && !current.deleting
-        });
-        let Some(allowance) = allowance.filter(|_| unchanged && now < claim.expiry_time) else { return Ok(()) };
+        let unchanged = current
+            .as_ref()
+            .and_then(GrantView::parse)
+            .is_some_and(|current| {
+                current.uid == view.uid
+                    && current.asked == view.asked
+                    && current.revoked.is_none()
+                    && !current.deleting
+            });
+        let Some(allowance) = allowance.filter(|_| unchanged && now < claim.expiry_time) else {
+            return Ok(());
+        };
         claim.policy = allowance.policy.clone();
         claim.on_external_removal = allowance.on_external_removal;
     }
@@ -185,7 +267,9 @@ pub async fn move_expiry(
 
 /// Whether no ledger entry holds a claim of a grant that the watch shows unclaimed.
 pub async fn never_claimed(context: &Context, view: &GrantView) -> Result<bool, ClusterError> {
-    let Some(name) = &view.status.access_name else { return Ok(true) };
+    let Some(name) = &view.status.access_name else {
+        return Ok(true);
+    };
     let access = context.cluster.access(name).await?;
     Ok(access.is_none_or(|access| access.spec.claims.iter().all(|claim| claim.uid != view.uid)))
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use kube::Client;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{ApiResource, DynamicObject};
-use kube::Client;
 use serde_json::json;
 
 use crate::api::FINALIZER;
@@ -106,7 +106,11 @@ impl Cluster {
 
     /// A grant by quorum read; none if there is none by that name.
     pub async fn grant(&self, grant: &GrantRef) -> Result<Option<DynamicObject>, Error> {
-        call("read grant", self.grants(&grant.namespace).get_opt(&grant.name)).await
+        call(
+            "read grant",
+            self.grants(&grant.namespace).get_opt(&grant.name),
+        )
+        .await
     }
 
     /// An access by quorum read; none if there is none by that name.
@@ -117,26 +121,52 @@ impl Cluster {
     /// The policies by quorum read.
     pub async fn policies(&self) -> Result<PolicySet, Error> {
         // No resourceVersion in a list means a quorum read.
-        let list = call("list policies", self.all_policies().list(&Default::default())).await?;
+        let list = call(
+            "list policies",
+            self.all_policies().list(&Default::default()),
+        )
+        .await?;
         Ok(PolicySet::parse(&list.items))
     }
 
     /// Makes a new ledger entry. A conflict if it exists.
-    pub async fn create_access(&self, access: &BreakglassAccess) -> Result<BreakglassAccess, Error> {
-        call("create access", self.accesses().create(&PostParams::default(), access)).await
+    pub async fn create_access(
+        &self,
+        access: &BreakglassAccess,
+    ) -> Result<BreakglassAccess, Error> {
+        call(
+            "create access",
+            self.accesses().create(&PostParams::default(), access),
+        )
+        .await
     }
 
     /// Writes a ledger entry, if nobody has since it was read.
-    pub async fn replace_access(&self, access: &BreakglassAccess) -> Result<BreakglassAccess, Error> {
+    pub async fn replace_access(
+        &self,
+        access: &BreakglassAccess,
+    ) -> Result<BreakglassAccess, Error> {
         let name = access.metadata.name.as_deref().unwrap_or_default();
-        call("write access", self.accesses().replace(name, &PostParams::default(), access)).await
+        call(
+            "write access",
+            self.accesses()
+                .replace(name, &PostParams::default(), access),
+        )
+        .await
     }
 
     /// Writes what was observed of an access, if nobody has written it since it was read.
-    pub async fn replace_access_status(&self, access: &BreakglassAccess) -> Result<BreakglassAccess, Error> {
+    pub async fn replace_access_status(
+        &self,
+        access: &BreakglassAccess,
+    ) -> Result<BreakglassAccess, Error> {
         let name = access.metadata.name.as_deref().unwrap_or_default();
         let call_api = self.accesses();
-        call("write access status", call_api.replace_status(name, &PostParams::default(), access)).await
+        call(
+            "write access status",
+            call_api.replace_status(name, &PostParams::default(), access),
+        )
+        .await
     }
 
     /// Removes an access that nothing holds any more, if nobody has written it since it was read:
@@ -151,7 +181,10 @@ impl Cluster {
             };
             let parameters = DeleteParams::default().preconditions(preconditions);
             // An object comes back where a finalizer holds it, a mere status where it is gone.
-            match call("delete access", self.accesses().delete(name, &parameters)).await?.left() {
+            match call("delete access", self.accesses().delete(name, &parameters))
+                .await?
+                .left()
+            {
                 Some(deleted) => current = deleted,
                 None => return Ok(()),
             }
@@ -183,7 +216,11 @@ impl Cluster {
         }
     }
 
-    async fn patch_finalizers(&self, grant: &DynamicObject, finalizers: &[String]) -> Result<DynamicObject, Error> {
+    async fn patch_finalizers(
+        &self,
+        grant: &DynamicObject,
+        finalizers: &[String],
+    ) -> Result<DynamicObject, Error> {
         let meta = &grant.metadata;
         let patch = json!([
             {"op": "test", "path": "/metadata/uid", "value": meta.uid},
@@ -195,7 +232,12 @@ impl Cluster {
         let api = self.grants(meta.namespace.as_deref().unwrap_or_default());
         let name = meta.name.as_deref().unwrap_or_default();
         let patch = Patch::Json::<DynamicObject>(patch);
-        match call("patch finalizers", api.patch(name, &PatchParams::default(), &patch)).await {
+        match call(
+            "patch finalizers",
+            api.patch(name, &PatchParams::default(), &patch),
+        )
+        .await
+        {
             // A failed `test` is answered with 422.
             Err(Error::Refused(operation, why)) if why.contains("test") => {
                 tracing::debug!(operation, why, "the grant changed in between");
@@ -206,27 +248,47 @@ impl Cluster {
     }
 
     /// Writes the status of a grant, if nobody has written the grant since it was read.
-    pub async fn replace_grant_status(&self, grant: &DynamicObject) -> Result<DynamicObject, Error> {
+    pub async fn replace_grant_status(
+        &self,
+        grant: &DynamicObject,
+    ) -> Result<DynamicObject, Error> {
         let api = self.grants(grant.metadata.namespace.as_deref().unwrap_or_default());
         let name = grant.metadata.name.as_deref().unwrap_or_default();
-        call("write grant status", api.replace_status(name, &PostParams::default(), grant)).await
+        call(
+            "write grant status",
+            api.replace_status(name, &PostParams::default(), grant),
+        )
+        .await
     }
 
     /// Writes the status of a policy, if nobody has written it since it was read.
-    pub async fn replace_policy_status(&self, policy: &DynamicObject) -> Result<DynamicObject, Error> {
+    pub async fn replace_policy_status(
+        &self,
+        policy: &DynamicObject,
+    ) -> Result<DynamicObject, Error> {
         let name = policy.metadata.name.as_deref().unwrap_or_default();
-        call("write policy status", self.all_policies().replace_status(name, &PostParams::default(), policy)).await
+        call(
+            "write policy status",
+            self.all_policies()
+                .replace_status(name, &PostParams::default(), policy),
+        )
+        .await
     }
 }
 
 /// One call, with a timeout and its failure classified: the one place for both.
-async fn call<T>(operation: &'static str, future: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
+async fn call<T>(
+    operation: &'static str,
+    future: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, Error> {
     let answer = match tokio::time::timeout(TIMEOUT, future).await {
         Err(_) => return Err(Error::Unreachable(operation, None)),
         Ok(answer) => answer,
     };
     answer.map_err(|error| match error {
-        kube::Error::Api(status) if status.is_conflict() || status.is_already_exists() => Error::Conflict(operation),
+        kube::Error::Api(status) if status.is_conflict() || status.is_already_exists() => {
+            Error::Conflict(operation)
+        }
         kube::Error::Api(status) if status.is_not_found() => Error::Gone(operation),
         kube::Error::Api(status) if status.code < 500 && status.code != 429 => {
             Error::Refused(operation, status.message.clone())

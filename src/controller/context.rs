@@ -98,14 +98,18 @@ impl Wakers {
 
     /// Looks at an access.
     pub fn access(&self, name: &str) {
-        let _ = self.accesses.send(ObjectRef::new_with(name, access_resource()));
+        let _ = self
+            .accesses
+            .send(ObjectRef::new_with(name, access_resource()));
     }
 }
 
 impl Context {
     /// Whether all kinds have been listed once: before that nothing is granted or ended early.
     pub fn synced(&self) -> bool {
-        self.grants.listed().is_some() && self.accesses.listed().is_some() && self.policies.borrow().is_some()
+        self.grants.listed().is_some()
+            && self.accesses.listed().is_some()
+            && self.policies.borrow().is_some()
     }
 
     /// The policies as last seen.
@@ -115,7 +119,10 @@ impl Context {
 
     /// The accounts that `*` does not cover, as far as they are known now.
     pub fn protected(&self) -> Protected {
-        Protected { accounts: self.protected_accounts.clone(), management: self.aws.management() }
+        Protected {
+            accounts: self.protected_accounts.clone(),
+            management: self.aws.management(),
+        }
     }
 
     /// The access that knows the grant with that uid, as last seen.
@@ -128,21 +135,33 @@ impl Context {
     pub fn attempt_id(&self) -> String {
         let number = self.attempts.fetch_add(1, Ordering::Relaxed);
         let seed = format!("{}/{}/{number}", self.me.pod, self.me.run);
-        Sha256::digest(seed).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        Sha256::digest(seed)
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// What stands in the way of a claim of that grant, as it is now.
     pub fn obstacle(&self, uid: &str, generation: i64) -> Option<(Obstacle, u32)> {
-        let obstacles = self.obstacles.lock().unwrap_or_else(PoisonError::into_inner);
+        let obstacles = self
+            .obstacles
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let (for_generation, obstacle, tries) = obstacles.get(uid)?;
         (*for_generation == generation).then(|| (obstacle.clone(), *tries))
     }
 
     /// Remembers, or forgets, what stands in the way of a claim.
     pub fn set_obstacle(&self, uid: &str, generation: i64, obstacle: Option<(Obstacle, u32)>) {
-        let mut obstacles = self.obstacles.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut obstacles = self
+            .obstacles
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         match obstacle {
-            Some((obstacle, tries)) => obstacles.insert(uid.to_owned(), (generation, obstacle, tries)),
+            Some((obstacle, tries)) => {
+                obstacles.insert(uid.to_owned(), (generation, obstacle, tries))
+            }
             None => obstacles.remove(uid),
         };
     }

@@ -11,12 +11,25 @@ use crate::api::conditions::{self, Condition};
 use crate::api::grant::BreakglassGrantStatus;
 
 /// Tells that a grant changed its state, or why it can't.
-pub async fn publish(context: &Context, grant: &DynamicObject, status: &BreakglassGrantStatus, ready: &Condition) {
+pub async fn publish(
+    context: &Context,
+    grant: &DynamicObject,
+    status: &BreakglassGrantStatus,
+    ready: &Condition,
+) {
     let needs_person = conditions::find(&status.conditions, conditions::STALLED).is_some()
         || conditions::find(&status.conditions, conditions::REVOKE_OVERDUE).is_some();
     let event = Event {
-        type_: if needs_person { EventType::Warning } else { EventType::Normal },
-        reason: if needs_person { ready.reason.clone() } else { format!("{:?}", status.state) },
+        type_: if needs_person {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        },
+        reason: if needs_person {
+            ready.reason.clone()
+        } else {
+            format!("{:?}", status.state)
+        },
         // An event's note may be 1 kB at most.
         note: Some(ready.message.chars().take(900).collect()),
         action: "Reconcile".to_owned(),

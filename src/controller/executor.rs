@@ -74,17 +74,34 @@ async fn take_turn(context: &Context, name: &str, shutdown: &CancellationToken) 
     let restless = matches!(result, Err(Failure::Restless));
     let (trouble, pause) = match result {
         Ok(Waiting::Nothing) => (None, None),
-        Ok(Waiting::Until(until)) => (None, Some(crate::clock::until(now, until).min(Duration::from_secs(60)))),
+        Ok(Waiting::Until(until)) => (
+            None,
+            Some(crate::clock::until(now, until).min(Duration::from_secs(60))),
+        ),
         Ok(waiting) => (Some(waiting_trouble(&waiting)), None),
         Err(Failure::ShuttingDown) => return,
-        Err(Failure::Cluster(ClusterError::Conflict(_))) => (None, Some(Duration::from_millis(100))),
+        Err(Failure::Cluster(ClusterError::Conflict(_))) => {
+            (None, Some(Duration::from_millis(100)))
+        }
         Err(Failure::Restless) => (None, None),
         Err(Failure::Cluster(error)) => {
-            tracing::warn!(access = name, error = &error as &dyn std::error::Error, "the ledger can't be read or written");
+            tracing::warn!(
+                access = name,
+                error = &error as &dyn std::error::Error,
+                "the ledger can't be read or written"
+            );
             if error.is_unreachable() && offline::delete_expired(context, name).await {
                 purpose = Purpose::Revoke;
             }
-            (Some(Trouble { reason: "LedgerUnavailable", message: error.to_string(), stalled: false, class: None }), None)
+            (
+                Some(Trouble {
+                    reason: "LedgerUnavailable",
+                    message: error.to_string(),
+                    stalled: false,
+                    class: None,
+                }),
+                None,
+            )
         }
         Err(Failure::Aws(error)) => {
             tracing::warn!(access = name, %error, class = ?error.class, code = error.code, request_id = error.request_id, "AWS call failed");
@@ -95,11 +112,19 @@ async fn take_turn(context: &Context, name: &str, shutdown: &CancellationToken) 
     let failed = trouble.is_some() || restless;
     let class = trouble.as_ref().and_then(|trouble| trouble.class);
     context.memory.update(name, |tuple| {
-        tuple.tries = if failed { tuple.tries.saturating_add(1) } else { 0 };
+        tuple.tries = if failed {
+            tuple.tries.saturating_add(1)
+        } else {
+            0
+        };
         tuple.trouble = trouble;
         tries = tuple.tries;
     });
-    let cap = if class == Some(Class::Blocked) { context.settings.blocked_retry } else { context.settings.retry_cap };
+    let cap = if class == Some(Class::Blocked) {
+        context.settings.blocked_retry
+    } else {
+        context.settings.retry_cap
+    };
     let pause = match pause {
         Some(pause) => pause,
         None if failed && class == Some(Class::Blocked) => cap,
@@ -113,7 +138,11 @@ async fn take_turn(context: &Context, name: &str, shutdown: &CancellationToken) 
 fn hold(context: &Context, name: &str, purpose: Purpose, pause: Duration) {
     let until = after(context.clock.now(), pause);
     context.memory.update(name, |tuple| {
-        tuple.hold = Some(Hold { purpose, generation: tuple.generation, until });
+        tuple.hold = Some(Hold {
+            purpose,
+            generation: tuple.generation,
+            until,
+        });
     });
 }
 
@@ -122,7 +151,8 @@ pub fn purpose(ledger: &BreakglassAccessSpec, now: Timestamp) -> Purpose {
     let mut due = due_claims(ledger, now).peekable();
     if due.peek().is_none() {
         Purpose::Revoke
-    } else if due.any(|claim| claim.active_time.is_none()) || ledger.state == AccessState::Settling {
+    } else if due.any(|claim| claim.active_time.is_none()) || ledger.state == AccessState::Settling
+    {
         Purpose::Grant
     } else {
         Purpose::Watch
@@ -138,10 +168,14 @@ async fn steps(
 ) -> Result<Waiting, Failure> {
     let mut sent = false;
     for _ in 0..MOST_STEPS {
-        let Some(mut access) = context.cluster.access(name).await? else { return Ok(Waiting::Nothing) };
+        let Some(mut access) = context.cluster.access(name).await? else {
+            return Ok(Waiting::Nothing);
+        };
         *purpose_of_turn = purpose(&access.spec, context.clock.now());
         let generation = access.metadata.generation.unwrap_or_default();
-        context.memory.update(name, |tuple| tuple.generation = generation);
+        context
+            .memory
+            .update(name, |tuple| tuple.generation = generation);
         if offline::record(context, &mut access).await? {
             continue;
         }
@@ -156,9 +190,16 @@ async fn steps(
                 tracing::info!(access = name, ?ended, "claims ended");
             }
             Step::Withdraw(uids) => {
-                access.spec.claims.retain(|claim| !uids.contains(&claim.uid));
+                access
+                    .spec
+                    .claims
+                    .retain(|claim| !uids.contains(&claim.uid));
                 write(context, &access).await?;
-                tracing::info!(access = name, ?uids, "claims withdrawn: no policy admits them any more");
+                tracing::info!(
+                    access = name,
+                    ?uids,
+                    "claims withdrawn: no policy admits them any more"
+                );
             }
             Step::Write(ledger) => {
                 if access.spec.state != ledger.state {
@@ -207,7 +248,8 @@ async fn settle_step(context: &Context, access: &BreakglassAccess) -> Result<Ste
             }
             Step::Confirm if authorities.is_none() => {
                 let protected = context.protected();
-                authorities = Some(quorum::authorities(&context.cluster, &access.spec, &protected).await?);
+                authorities =
+                    Some(quorum::authorities(&context.cluster, &access.spec, &protected).await?);
             }
             other => return Ok(other),
         }
@@ -216,14 +258,18 @@ async fn settle_step(context: &Context, access: &BreakglassAccess) -> Result<Ste
 
 fn remember(context: &Context, access: &BreakglassAccess, begun: Timestamp, seen: &Seen) {
     let name = access.metadata.name.as_deref().unwrap_or_default();
-    context.memory.update(name, |tuple| tuple.reading = Some((begun, seen.clone())));
+    context
+        .memory
+        .update(name, |tuple| tuple.reading = Some((begun, seen.clone())));
 }
 
 async fn write(context: &Context, access: &BreakglassAccess) -> Result<BreakglassAccess, Failure> {
     let written = context.cluster.replace_access(access).await?;
     let name = written.metadata.name.as_deref().unwrap_or_default();
     let generation = written.metadata.generation.unwrap_or_default();
-    context.memory.update(name, |tuple| tuple.generation = generation);
+    context
+        .memory
+        .update(name, |tuple| tuple.generation = generation);
     Ok(written)
 }
 
@@ -235,7 +281,9 @@ async fn send(
     operation: Operation,
     shutdown: &CancellationToken,
 ) -> Result<(), Failure> {
-    let Some(attempt) = access.spec.attempt.clone() else { return Ok(()) };
+    let Some(attempt) = access.spec.attempt.clone() else {
+        return Ok(());
+    };
     let tuple = &access.spec.tuple;
     let begun = context.clock.now();
     mark(context, &access, operation).await;
@@ -262,7 +310,9 @@ async fn send(
     context.metrics.aws_write(operation, &outcome);
     unmark(context, &access, operation, &outcome).await;
     let session = match &outcome {
-        Outcome::Succeeded { .. } if operation == Operation::Create => context.aws.session_seconds(tuple).await,
+        Outcome::Succeeded { .. } if operation == Operation::Create => {
+            context.aws.session_seconds(tuple).await
+        }
         _ => None,
     };
     record_outcome(context, access, &attempt, &outcome, session).await?;
@@ -270,7 +320,11 @@ async fn send(
         Outcome::Failed(error) | Outcome::Unknown(error) => Err(Failure::Aws(error)),
         Outcome::NotSent => Err(Failure::Restless),
         Outcome::Succeeded { .. } | Outcome::InProgress { .. } => {
-            if shutdown.is_cancelled() { Err(Failure::ShuttingDown) } else { Ok(()) }
+            if shutdown.is_cancelled() {
+                Err(Failure::ShuttingDown)
+            } else {
+                Ok(())
+            }
         }
     }
 }
@@ -285,7 +339,9 @@ async fn follow(
     shutdown: &CancellationToken,
 ) -> Outcome {
     let name = access.metadata.name.as_deref().unwrap_or_default();
-    context.memory.update(name, |tuple| tuple.pending_request_id = Some(request_id.to_owned()));
+    context.memory.update(name, |tuple| {
+        tuple.pending_request_id = Some(request_id.to_owned())
+    });
     context.wakers.access(name);
     let patience = after(attempt.send_before, context.settings.unknown_outcome);
     let mut interval = Duration::from_millis(250);
@@ -296,20 +352,27 @@ async fn follow(
             () = shutdown.cancelled() => break Outcome::InProgress { request_id: request_id.to_owned() },
         }
         interval = (interval * 2).min(Duration::from_secs(4));
-        match context.aws.progress(&access.spec.tuple, attempt.operation, request_id).await {
+        match context
+            .aws
+            .progress(&access.spec.tuple, attempt.operation, request_id)
+            .await
+        {
             Ok(Outcome::InProgress { .. }) if context.clock.now() < patience => unreadable = 0,
             Ok(outcome) => break outcome,
             Err(error) if error.class == Class::Throttled && context.clock.now() < patience => {}
             Err(error) => {
                 // Gone, or unreadable: AWS keeps ids for a time that it does not tell.
                 unreadable += 1;
-                if unreadable >= 3 || error.class == Class::Gone || context.clock.now() >= patience {
+                if unreadable >= 3 || error.class == Class::Gone || context.clock.now() >= patience
+                {
                     break listed(context, access, attempt.operation, request_id, error).await;
                 }
             }
         }
     };
-    context.memory.update(name, |tuple| tuple.pending_request_id = None);
+    context
+        .memory
+        .update(name, |tuple| tuple.pending_request_id = None);
     outcome
 }
 
@@ -323,7 +386,9 @@ async fn listed(
     error: AwsError,
 ) -> Outcome {
     match (operation, context.aws.read(&access.spec.tuple).await) {
-        (Operation::Create, Ok(Seen::Present { .. })) => Outcome::Succeeded { request_id: Some(request_id.to_owned()) },
+        (Operation::Create, Ok(Seen::Present { .. })) => Outcome::Succeeded {
+            request_id: Some(request_id.to_owned()),
+        },
         _ => Outcome::Unknown(error),
     }
 }
@@ -342,26 +407,42 @@ async fn record_outcome(
     }
     let name = access.metadata.name.clone().unwrap_or_default();
     // The Create was begun after these were written, so its answer speaks for them.
-    let spoken_for: Vec<String> = access.spec.claims.iter().map(|claim| claim.uid.clone()).collect();
+    let spoken_for: Vec<String> = access
+        .spec
+        .claims
+        .iter()
+        .map(|claim| claim.uid.clone())
+        .collect();
     for _ in 0..RECORD_TRIES {
-        if access.spec.attempt.as_ref().is_some_and(|current| current.id == attempt.id) {
+        if access
+            .spec
+            .attempt
+            .as_ref()
+            .is_some_and(|current| current.id == attempt.id)
+        {
             access.spec.attempt = None;
         } else {
             return Ok(()); // Somebody wrote another attempt over it, and folded this one.
         }
         let now = context.clock.now();
-        let deleting = outstanding_until(&access.spec, Operation::Delete, now, &context.settings).is_some();
+        let deleting =
+            outstanding_until(&access.spec, Operation::Delete, now, &context.settings).is_some();
         let ours = access.spec.offline_deleter.as_ref() == Some(&context.me);
-        let created = attempt.operation == Operation::Create && matches!(outcome, Outcome::Succeeded { .. });
+        let created =
+            attempt.operation == Operation::Create && matches!(outcome, Outcome::Succeeded { .. });
         if created && ours && !deleting {
-            activate(&mut access.spec, now, session_seconds, |claim| spoken_for.contains(&claim.uid));
+            activate(&mut access.spec, now, session_seconds, |claim| {
+                spoken_for.contains(&claim.uid)
+            });
         }
         match write(context, &access).await {
             Ok(_) => return Ok(()),
-            Err(Failure::Cluster(ClusterError::Conflict(_))) => match context.cluster.access(&name).await? {
-                Some(current) => access = current,
-                None => return Ok(()),
-            },
+            Err(Failure::Cluster(ClusterError::Conflict(_))) => {
+                match context.cluster.access(&name).await? {
+                    Some(current) => access = current,
+                    None => return Ok(()),
+                }
+            }
             Err(error) => return Err(error),
         }
     }
@@ -371,7 +452,9 @@ async fn record_outcome(
 /// Marks a membership as ours for people, before it is made. Best effort: it decides nothing.
 async fn mark(context: &Context, access: &BreakglassAccess, operation: Operation) {
     if operation == Operation::Create
-        && let Some(expiry) = due_claims(&access.spec, context.clock.now()).map(|claim| claim.expiry_time).max()
+        && let Some(expiry) = due_claims(&access.spec, context.clock.now())
+            .map(|claim| claim.expiry_time)
+            .max()
         && let Err(error) = context.aws.mark(&access.spec.tuple, expiry).await
     {
         tracing::info!(%error, "the marker tag could not be set; access is given all the same");
@@ -379,7 +462,12 @@ async fn mark(context: &Context, access: &BreakglassAccess, operation: Operation
 }
 
 /// Takes the mark off, after the membership is gone: the other order would forget who is a member.
-async fn unmark(context: &Context, access: &BreakglassAccess, operation: Operation, outcome: &Outcome) {
+async fn unmark(
+    context: &Context,
+    access: &BreakglassAccess,
+    operation: Operation,
+    outcome: &Outcome,
+) {
     if operation == Operation::Delete
         && matches!(outcome, Outcome::Succeeded { .. })
         && let Err(error) = context.aws.unmark(&access.spec.tuple).await
@@ -390,15 +478,30 @@ async fn unmark(context: &Context, access: &BreakglassAccess, operation: Operati
 
 fn waiting_trouble(waiting: &Waiting) -> Trouble {
     let (reason, message, stalled) = match waiting {
-        Waiting::Identity(what) => ("IdentityChanged", format!("{what}. Nothing is given; make a new grant"), true),
+        Waiting::Identity(what) => (
+            "IdentityChanged",
+            format!("{what}. Nothing is given; make a new grant"),
+            true,
+        ),
         Waiting::Policies(why) => ("PolicyUnreadable", why.clone(), true),
-        Waiting::Grants => ("GrantUnreadable", "no grant of this access can be read".to_owned(), false),
-        Waiting::Origin => {
-            ("LedgerDamaged", "the ledger does not say whether the access is ours, so it is left alone".to_owned(), true)
-        }
+        Waiting::Grants => (
+            "GrantUnreadable",
+            "no grant of this access can be read".to_owned(),
+            false,
+        ),
+        Waiting::Origin => (
+            "LedgerDamaged",
+            "the ledger does not say whether the access is ours, so it is left alone".to_owned(),
+            true,
+        ),
         Waiting::Nothing | Waiting::Until(_) => ("Waiting", String::new(), false),
     };
-    Trouble { reason, message, stalled, class: None }
+    Trouble {
+        reason,
+        message,
+        stalled,
+        class: None,
+    }
 }
 
 fn aws_trouble(error: &AwsError) -> Trouble {
@@ -413,5 +516,10 @@ fn aws_trouble(error: &AwsError) -> Trouble {
         Class::Invalid => ("InvalidRequest", true),
         Class::Quota => ("QuotaExceeded", true),
     };
-    Trouble { reason, message: error.to_string(), stalled, class: Some(error.class) }
+    Trouble {
+        reason,
+        message: error.to_string(),
+        stalled,
+        class: Some(error.class),
+    }
 }

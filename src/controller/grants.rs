@@ -39,7 +39,14 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     hurry_if_asked(&context, &view);
     let access = context.access_of(&view.uid);
     let mut standing = Standing::in_access(access.as_ref(), &view.uid);
-    let Decision { next, ruling } = decide(&view, standing, &context.policies(), &context.protected(), now, &context.settings);
+    let Decision { next, ruling } = decide(
+        &view,
+        standing,
+        &context.policies(),
+        &context.protected(),
+        now,
+        &context.settings,
+    );
     let mut object = DynamicObject::clone(&object);
     let mut retry = None;
     let claimed;
@@ -58,20 +65,31 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
         }
         Next::MoveExpiry(..) if context.observe => {}
         Next::MoveExpiry(expiry, allowance) => {
-            let access = access.as_ref().and_then(|access| access.metadata.name.as_deref()).unwrap_or_default();
+            let access = access
+                .as_ref()
+                .and_then(|access| access.metadata.name.as_deref())
+                .unwrap_or_default();
             claims::move_expiry(&context, access, &view, expiry, allowance.as_ref()).await?;
         }
         Next::Release => {
-            if !matches!(standing, Standing::Unclaimed) || claims::never_claimed(&context, &view).await? {
+            if !matches!(standing, Standing::Unclaimed)
+                || claims::never_claimed(&context, &view).await?
+            {
                 // The last word on a grant that goes is its status; after the finalizer there may be no grant.
                 show(&context, &mut object, &view, standing, ruling.as_ref(), now).await?;
                 context.cluster.remove_finalizer(&object).await?;
-                return Ok(wake::at(now, next_wake(&view, standing, now, &context.settings)));
+                return Ok(wake::at(
+                    now,
+                    next_wake(&view, standing, now, &context.settings),
+                ));
             }
         }
     }
     show(&context, &mut object, &view, standing, ruling.as_ref(), now).await?;
-    let next = [next_wake(&view, standing, now, &context.settings), retry].into_iter().flatten().min();
+    let next = [next_wake(&view, standing, now, &context.settings), retry]
+        .into_iter()
+        .flatten()
+        .min();
     Ok(wake::at(now, next))
 }
 
@@ -95,7 +113,9 @@ async fn show(
     ruling: Option<&crate::decide::policy::Ruling>,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let obstacle = context.obstacle(&view.uid, view.generation).map(|(obstacle, _)| obstacle);
+    let obstacle = context
+        .obstacle(&view.uid, view.generation)
+        .map(|(obstacle, _)| obstacle);
     let facts = Facts {
         view,
         standing,
@@ -116,7 +136,12 @@ async fn show(
     Ok(())
 }
 
-async fn announce(context: &Context, object: &DynamicObject, old: &BreakglassGrantStatus, new: &BreakglassGrantStatus) {
+async fn announce(
+    context: &Context,
+    object: &DynamicObject,
+    old: &BreakglassGrantStatus,
+    new: &BreakglassGrantStatus,
+) {
     let ready = |status: &BreakglassGrantStatus| {
         crate::api::conditions::find(&status.conditions, crate::api::conditions::READY).cloned()
     };

@@ -52,7 +52,12 @@ pub async fn run(
     shutdown: CancellationToken,
     elected: impl Fn(),
 ) {
-    let mut election = Election { leases, identity, clock, seen: None };
+    let mut election = Election {
+        leases,
+        identity,
+        clock,
+        seen: None,
+    };
     loop {
         let was_ours = leadership.is_ours();
         let begun = Instant::now();
@@ -70,8 +75,13 @@ pub async fn run(
                 }
                 leadership.set(None);
             }
-            Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "the lease can't be read or written"),
-            Err(_) => tracing::warn!("the lease can't be read or written: no answer from the API server"),
+            Ok(Err(error)) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the lease can't be read or written"
+            ),
+            Err(_) => {
+                tracing::warn!("the lease can't be read or written: no answer from the API server")
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(INTERVAL) => {}
@@ -97,7 +107,10 @@ impl Election {
     async fn round(&mut self) -> Result<bool, kube::Error> {
         let Some(mut lease) = self.leases.get_opt(NAME).await? else {
             let lease = Lease {
-                metadata: ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() },
+                metadata: ObjectMeta {
+                    name: Some(NAME.to_owned()),
+                    ..ObjectMeta::default()
+                },
                 spec: Some(self.spec(None)),
             };
             return won(self.leases.create(&PostParams::default(), &lease).await);
@@ -109,15 +122,24 @@ impl Election {
         }
         lease.spec = Some(self.spec(Some(&spec)));
         // The resourceVersion in the object makes this conditional.
-        won(self.leases.replace(NAME, &PostParams::default(), &lease).await)
+        won(self
+            .leases
+            .replace(NAME, &PostParams::default(), &lease)
+            .await)
     }
 
     /// Whether the lease of another has stood still for its whole length while we looked.
     fn is_stale(&mut self, lease: &Lease, spec: &LeaseSpec) -> bool {
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
-        let seconds = spec.lease_duration_seconds.unwrap_or(15).max(0).unsigned_abs();
+        let seconds = spec
+            .lease_duration_seconds
+            .unwrap_or(15)
+            .max(0)
+            .unsigned_abs();
         match &self.seen {
-            Some((seen, since)) if *seen == version => since.elapsed() >= Duration::from_secs(u64::from(seconds)),
+            Some((seen, since)) if *seen == version => {
+                since.elapsed() >= Duration::from_secs(u64::from(seconds))
+            }
             _ => {
                 self.seen = Some((version, Instant::now()));
                 false
@@ -134,19 +156,31 @@ impl Election {
             lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
             acquire_time: renewed.map_or(Some(now.clone()), |spec| spec.acquire_time.clone()),
             renew_time: Some(now),
-            lease_transitions: Some(if renewed.is_some() { transitions } else { transitions.saturating_add(1) }),
+            lease_transitions: Some(if renewed.is_some() {
+                transitions
+            } else {
+                transitions.saturating_add(1)
+            }),
             ..LeaseSpec::default()
         }
     }
 
     async fn give_up(&self) -> Result<(), kube::Error> {
-        let Some(mut lease) = self.leases.get_opt(NAME).await? else { return Ok(()) };
-        let Some(spec) = &mut lease.spec else { return Ok(()) };
+        let Some(mut lease) = self.leases.get_opt(NAME).await? else {
+            return Ok(());
+        };
+        let Some(spec) = &mut lease.spec else {
+            return Ok(());
+        };
         if spec.holder_identity.as_ref() != Some(&self.identity) {
             return Ok(());
         }
         spec.holder_identity = None;
-        won(self.leases.replace(NAME, &PostParams::default(), &lease).await).map(drop)
+        won(self
+            .leases
+            .replace(NAME, &PostParams::default(), &lease)
+            .await)
+        .map(drop)
     }
 }
 
@@ -154,7 +188,9 @@ impl Election {
 fn won(written: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
     match written {
         Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => Ok(false),
+        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => {
+            Ok(false)
+        }
         Err(error) => Err(error),
     }
 }

@@ -95,7 +95,10 @@ impl Memory {
     /// Ends every pause for giving access: the policies changed.
     pub fn policies_changed(&self) {
         for tuple in self.lock().values_mut() {
-            if tuple.hold.is_some_and(|hold| hold.purpose == Purpose::Grant) {
+            if tuple
+                .hold
+                .is_some_and(|hold| hold.purpose == Purpose::Grant)
+            {
                 tuple.hold = None;
             }
         }

@@ -80,7 +80,9 @@ pub enum Error {
     #[error(transparent)]
     Aws(#[from] ConnectError),
     /// No cluster is configured.
-    #[error("no Kubernetes cluster to work with: set KUBECONFIG, or run in a pod with a service account ({0})")]
+    #[error(
+        "no Kubernetes cluster to work with: set KUBECONFIG, or run in a pod with a service account ({0})"
+    )]
     Cluster(String),
     /// The port can't be had.
     #[error("cannot listen on {0}: choose another port with --listen")]
@@ -93,14 +95,23 @@ pub enum Error {
 /// A client for the cluster of KUBECONFIG or of the pod. kube's own retries are off: they would
 /// hold a call up for minutes, and every caller decides anew what to do.
 pub async fn client() -> Result<Client, Error> {
-    let mut config = kube::Config::infer().await.map_err(|error| Error::Cluster(error.to_string()))?;
+    let mut config = kube::Config::infer()
+        .await
+        .map_err(|error| Error::Cluster(error.to_string()))?;
     config.default_retry = false;
     Client::try_from(config).map_err(|error| Error::Cluster(error.to_string()))
 }
 
 /// Runs the controller until `shutdown`.
-pub async fn run(client: Client, clock: Clock, options: Options, shutdown: CancellationToken) -> Result<(), Error> {
-    let listener = http::bind(options.listen).await.map_err(|error| Error::Listen(options.listen, error))?;
+pub async fn run(
+    client: Client,
+    clock: Clock,
+    options: Options,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let listener = http::bind(options.listen)
+        .await
+        .map_err(|error| Error::Listen(options.listen, error))?;
     let audit = match &options.audit {
         None => Audit::stdout(),
         Some(path) => Audit::file(path).map_err(|error| Error::Audit(path.clone(), error))?,
@@ -114,14 +125,20 @@ pub async fn run(client: Client, clock: Clock, options: Options, shutdown: Cance
     let namespace = client.default_namespace().to_owned();
     let cluster = Cluster::new(client.clone());
     let relist = options.config.settings.relist_interval;
-    let (grants, grant_events) = Mirror::watch(cluster.all_grants(), cluster::grant_resource(), relist);
-    let (accesses, access_events) = Mirror::watch(cluster.all_accesses(), cluster::access_resource(), relist);
-    let (policies, policy_events) = Mirror::watch(cluster.all_policies(), cluster::policy_resource(), relist);
+    let (grants, grant_events) =
+        Mirror::watch(cluster.all_grants(), cluster::grant_resource(), relist);
+    let (accesses, access_events) =
+        Mirror::watch(cluster.all_accesses(), cluster::access_resource(), relist);
+    let (policies, policy_events) =
+        Mirror::watch(cluster.all_policies(), cluster::policy_resource(), relist);
     let (policy_sender, policy_receiver) = tokio::sync::watch::channel(None);
     let (wake_grants, woken_grants) = mpsc::unbounded_channel();
     let (wake_accesses, woken_accesses) = mpsc::unbounded_channel();
     let (wake_all, _) = tokio::sync::broadcast::channel(16);
-    let reporter = Reporter { controller: "breakglass-controller".into(), instance: Some(options.me.pod.clone()) };
+    let reporter = Reporter {
+        controller: "breakglass-controller".into(),
+        instance: Some(options.me.pod.clone()),
+    };
     let context = Arc::new(Context {
         cluster,
         aws,
@@ -138,16 +155,30 @@ pub async fn run(client: Client, clock: Clock, options: Options, shutdown: Cance
         leadership: Leadership::default(),
         memory: Memory::default(),
         obstacles: std::sync::Mutex::default(),
-        wakers: Wakers { grants: wake_grants, accesses: wake_accesses },
+        wakers: Wakers {
+            grants: wake_grants,
+            accesses: wake_accesses,
+        },
         audit,
         metrics: Metrics::default(),
         recorder: RecorderDebug(Recorder::new(client.clone(), reporter)),
         attempts: AtomicU64::new(0),
     });
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), pod = context.me.pod, run = context.me.run, observe = context.observe, namespace, "breakglass controller");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        pod = context.me.pod,
+        run = context.me.run,
+        observe = context.observe,
+        namespace,
+        "breakglass controller"
+    );
 
     let tasks = TaskTracker::new();
-    tasks.spawn(http::serve(listener, Arc::clone(&context), shutdown.clone()));
+    tasks.spawn(http::serve(
+        listener,
+        Arc::clone(&context),
+        shutdown.clone(),
+    ));
     tasks.spawn(report_aws_problems(Arc::clone(&context), shutdown.clone()));
     let everything = {
         let wake_all = wake_all.clone();
@@ -165,9 +196,18 @@ pub async fn run(client: Client, clock: Clock, options: Options, shutdown: Cance
         resign.clone(),
         everything.clone(),
     ));
-    let watch_policies = policies::run(Arc::clone(&context), policies, policy_events, policy_sender, everything.clone());
+    let watch_policies = policies::run(
+        Arc::clone(&context),
+        policies,
+        policy_events,
+        policy_sender,
+        everything.clone(),
+    );
     tasks.spawn(until(shutdown.clone(), watch_policies));
-    tasks.spawn(until(shutdown.clone(), announce_sync(Arc::clone(&context), everything)));
+    tasks.spawn(until(
+        shutdown.clone(),
+        announce_sync(Arc::clone(&context), everything),
+    ));
     tasks.spawn(executor::run(Arc::clone(&context), shutdown.clone()));
     tasks.spawn(controller(
         "grant",
@@ -199,12 +239,18 @@ pub async fn run(client: Client, clock: Clock, options: Options, shutdown: Cance
 }
 
 /// A kube controller over one mirror.
-#[expect(clippy::too_many_arguments, reason = "called twice, each argument a different thing")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "called twice, each argument a different thing"
+)]
 async fn controller<E, F>(
     kind: &'static str,
     mirror: Mirror,
     events: Events,
-    (woken, all): (mpsc::UnboundedReceiver<ObjectRef<DynamicObject>>, tokio::sync::broadcast::Receiver<()>),
+    (woken, all): (
+        mpsc::UnboundedReceiver<ObjectRef<DynamicObject>>,
+        tokio::sync::broadcast::Receiver<()>,
+    ),
     context: Arc<Context>,
     shutdown: CancellationToken,
     reconcile: impl Fn(Arc<DynamicObject>, Arc<Context>) -> F + Clone + Send + 'static,
@@ -213,12 +259,24 @@ async fn controller<E, F>(
     E: std::error::Error + Send + 'static,
     F: Future<Output = Result<Action, E>> + Send + 'static,
 {
-    let resource = if kind == "grant" { cluster::grant_resource() } else { cluster::access_resource() };
+    let resource = if kind == "grant" {
+        cluster::grant_resource()
+    } else {
+        cluster::access_resource()
+    };
     let failures = Arc::new(Failures::default());
     let ours = move |object: Arc<DynamicObject>, context: Arc<Context>| {
-        let (reconcile, panicked, failures) = (reconcile.clone(), panicked.clone(), Arc::clone(&failures));
+        let (reconcile, panicked, failures) =
+            (reconcile.clone(), panicked.clone(), Arc::clone(&failures));
         async move {
-            let key = ObjectRef::from_obj_with(&*object, if kind == "grant" { cluster::grant_resource() } else { cluster::access_resource() });
+            let key = ObjectRef::from_obj_with(
+                &*object,
+                if kind == "grant" {
+                    cluster::grant_resource()
+                } else {
+                    cluster::access_resource()
+                },
+            );
             let result = match unpanicked(reconcile(object, Arc::clone(&context))).await {
                 Some(result) => result,
                 None => {
@@ -233,7 +291,13 @@ async fn controller<E, F>(
                 }
                 Err(error) => {
                     let pause = failures.count(&key, &context);
-                    tracing::debug!(kind, name = key.name, error = &error as &dyn std::error::Error, ?pause, "will be looked at again");
+                    tracing::debug!(
+                        kind,
+                        name = key.name,
+                        error = &error as &dyn std::error::Error,
+                        ?pause,
+                        "will be looked at again"
+                    );
                     Ok::<_, E>(Action::requeue(pause))
                 }
             }
@@ -248,11 +312,17 @@ async fn controller<E, F>(
         .reconcile_all_on(ticks(all))
         .graceful_shutdown_on(shutdown.cancelled_owned())
         // Every failure has been turned into a pause of its own above.
-        .run(ours, |_, _, _| Action::requeue(Duration::from_secs(1)), context)
+        .run(
+            ours,
+            |_, _, _| Action::requeue(Duration::from_secs(1)),
+            context,
+        )
         .for_each(|result| async move {
             match result {
                 Ok(_) | Err(kube::runtime::controller::Error::ObjectNotFound(_)) => {}
-                Err(error) => tracing::debug!(kind, error = &error as &dyn std::error::Error, "watch"),
+                Err(error) => {
+                    tracing::debug!(kind, error = &error as &dyn std::error::Error, "watch")
+                }
             }
         })
         .await;
@@ -264,16 +334,26 @@ struct Failures(std::sync::Mutex<std::collections::HashMap<ObjectRef<DynamicObje
 
 impl Failures {
     fn count(&self, key: &ObjectRef<DynamicObject>, context: &Context) -> Duration {
-        let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut counts = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let tries = counts.entry(key.clone()).or_default();
         *tries = tries.saturating_add(1);
         // An expiry must not wait for a long pause, so none is longer than half a minute.
         let cap = context.settings.retry_cap.min(Duration::from_secs(30));
-        wake::backoff(*tries - 1, cap, context.spread(&key.name, context.clock.now()))
+        wake::backoff(
+            *tries - 1,
+            cap,
+            context.spread(&key.name, context.clock.now()),
+        )
     }
 
     fn forget(&self, key: &ObjectRef<DynamicObject>) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(key);
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .remove(key);
     }
 }
 
@@ -298,7 +378,9 @@ async fn until(shutdown: CancellationToken, future: impl Future<Output = ()>) {
 fn ticks(receiver: tokio::sync::broadcast::Receiver<()>) -> impl Stream<Item = ()> {
     futures::stream::unfold(receiver, |mut receiver| async move {
         match receiver.recv().await {
-            Ok(()) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => Some(((), receiver)),
+            Ok(()) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {
+                Some(((), receiver))
+            }
             Err(tokio::sync::broadcast::error::RecvError::Closed) => None,
         }
     })
@@ -308,7 +390,9 @@ fn ticks(receiver: tokio::sync::broadcast::Receiver<()>) -> impl Stream<Item = (
 fn tap_grants(events: Events, context: Arc<Context>) -> Events {
     events
         .inspect_ok(move |event| {
-            let (watcher::Event::Apply(grant) | watcher::Event::Delete(grant)) = event else { return };
+            let (watcher::Event::Apply(grant) | watcher::Event::Delete(grant)) = event else {
+                return;
+            };
             let uid = grant.metadata.uid.as_deref().unwrap_or_default();
             if let Some(access) = context.index.access_of(uid) {
                 context.wakers.access(&access);
@@ -317,7 +401,12 @@ fn tap_grants(events: Events, context: Arc<Context>) -> Events {
                 context.set_obstacle(uid, 0, None);
             }
         })
-        .inspect_err(|error| tracing::warn!(error = error as &dyn std::error::Error, "the grants can't be watched"))
+        .inspect_err(|error| {
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "the grants can't be watched"
+            )
+        })
         .boxed()
 }
 
@@ -332,7 +421,12 @@ fn tap_accesses(events: Events, context: Arc<Context>) -> Events {
                 }
             }
         })
-        .inspect_err(|error| tracing::warn!(error = error as &dyn std::error::Error, "the accesses can't be watched"))
+        .inspect_err(|error| {
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "the accesses can't be watched"
+            )
+        })
         .boxed()
 }
 

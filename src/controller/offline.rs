@@ -6,7 +6,9 @@
 use super::cluster::Error as ClusterError;
 use super::context::{Context, parse_access};
 use super::memory::Unrecorded;
-use crate::api::access::{AccessState, Attempt, BreakglassAccess, BreakglassAccessSpec, Operation, Origin};
+use crate::api::access::{
+    AccessState, Attempt, BreakglassAccess, BreakglassAccessSpec, Operation, Origin,
+};
 use crate::aws::{Cleared, Outcome};
 use crate::clock::after;
 use crate::telemetry::audit;
@@ -14,15 +16,23 @@ use crate::telemetry::audit;
 /// Deletes an access whose claims have all expired, without the ledger, if this process may.
 /// True if a delete was sent.
 pub async fn delete_expired(context: &Context, name: &str) -> bool {
-    let Some(access) = context.accesses.access(name).and_then(|object| parse_access(&object).ok()) else {
+    let Some(access) = context
+        .accesses
+        .access(name)
+        .and_then(|object| parse_access(&object).ok())
+    else {
         return false;
     };
-    let Some(contact) = context.accesses.listed() else { return false };
+    let Some(contact) = context.accesses.listed() else {
+        return false;
+    };
     let authority_ends = contact + context.settings.offline_authority;
     let remembered = context.memory.get(name).unrecorded;
     let now = context.clock.now();
     // One that AWS has confirmed needs no second.
-    let done = remembered.as_ref().is_some_and(|unrecorded| unrecorded.known || now < unrecorded.attempt.send_before);
+    let done = remembered
+        .as_ref()
+        .is_some_and(|unrecorded| unrecorded.known || now < unrecorded.attempt.send_before);
     if done || tokio::time::Instant::now() >= authority_ends || !may_delete(&access.spec, context) {
         return false;
     }
@@ -34,8 +44,15 @@ pub async fn delete_expired(context: &Context, name: &str) -> bool {
         send_before: after(now, context.settings.send_window),
     };
     remember(context, name, &attempt, false);
-    tracing::warn!(access = name, "the API server can't be reached; taking expired access away without it");
-    let cleared = Cleared::new(Operation::Delete, attempt.send_before, context.clock.clone());
+    tracing::warn!(
+        access = name,
+        "the API server can't be reached; taking expired access away without it"
+    );
+    let cleared = Cleared::new(
+        Operation::Delete,
+        attempt.send_before,
+        context.clock.clone(),
+    );
     let outcome = context.aws.delete(&access.spec.tuple, cleared).await;
     let request_id = outcome.request_id();
     let record = audit::Write {
@@ -49,7 +66,12 @@ pub async fn delete_expired(context: &Context, name: &str) -> bool {
     };
     context.audit.write(&record);
     context.metrics.aws_write(Operation::Delete, &outcome);
-    remember(context, name, &attempt, matches!(outcome, Outcome::Succeeded { .. }));
+    remember(
+        context,
+        name,
+        &attempt,
+        matches!(outcome, Outcome::Succeeded { .. }),
+    );
     true
 }
 
@@ -64,17 +86,32 @@ fn may_delete(ledger: &BreakglassAccessSpec, context: &Context) -> bool {
 fn remember(context: &Context, name: &str, attempt: &Attempt, known: bool) {
     context.memory.update(name, |tuple| {
         // An earlier one that nobody knows the outcome of outlives a later one that is known.
-        let still_unknown = tuple.unrecorded.as_ref().is_some_and(|before| !before.known && before.attempt.id != attempt.id);
-        tuple.unrecorded = Some(Unrecorded { attempt: attempt.clone(), known: known && !still_unknown });
+        let still_unknown = tuple
+            .unrecorded
+            .as_ref()
+            .is_some_and(|before| !before.known && before.attempt.id != attempt.id);
+        tuple.unrecorded = Some(Unrecorded {
+            attempt: attempt.clone(),
+            known: known && !still_unknown,
+        });
     });
 }
 
 /// Records, before anything else is done, a delete that was sent without a record. True if there
 /// was one, and the ledger has changed.
-pub async fn record(context: &Context, access: &mut BreakglassAccess) -> Result<bool, ClusterError> {
+pub async fn record(
+    context: &Context,
+    access: &mut BreakglassAccess,
+) -> Result<bool, ClusterError> {
     let name = access.metadata.name.clone().unwrap_or_default();
-    let Some(unrecorded) = context.memory.get(&name).unrecorded else { return Ok(false) };
-    let forget = || context.memory.update(&name, |tuple| tuple.unrecorded = None);
+    let Some(unrecorded) = context.memory.get(&name).unrecorded else {
+        return Ok(false);
+    };
+    let forget = || {
+        context
+            .memory
+            .update(&name, |tuple| tuple.unrecorded = None)
+    };
     let ledger = &mut access.spec;
     if ledger.offline_deleter.as_ref() != Some(&context.me) || ledger.state == AccessState::Closed {
         // Whoever took the authority over has allowed for it.
@@ -84,12 +121,18 @@ pub async fn record(context: &Context, access: &mut BreakglassAccess) -> Result<
     ledger.state = AccessState::Settling;
     ledger.first_absent_time = None;
     if !unrecorded.known {
-        let until = after(unrecorded.attempt.send_before, context.settings.unknown_outcome);
+        let until = after(
+            unrecorded.attempt.send_before,
+            context.settings.unknown_outcome,
+        );
         ledger.delete_unknown_until = ledger.delete_unknown_until.max(Some(until));
     }
     context.cluster.replace_access(access).await?;
     forget();
-    tracing::info!(access = name, "recorded a delete that was sent while the API server could not be reached");
+    tracing::info!(
+        access = name,
+        "recorded a delete that was sent while the API server could not be reached"
+    );
     Ok(true)
 }
 
@@ -98,7 +141,9 @@ pub async fn record(context: &Context, access: &mut BreakglassAccess) -> Result<
 pub async fn give_up(context: &Context) {
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
     for object in context.accesses.all() {
-        let Ok(mut access) = parse_access(&object) else { continue };
+        let Ok(mut access) = parse_access(&object) else {
+            continue;
+        };
         let name = access.metadata.name.clone().unwrap_or_default();
         let ours = access.spec.offline_deleter.as_ref() == Some(&context.me);
         if !ours || context.memory.get(&name).unrecorded.is_some() {
@@ -108,8 +153,14 @@ pub async fn give_up(context: &Context) {
         let write = context.cluster.replace_access(&access);
         match tokio::time::timeout_at(deadline, write).await {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::debug!(access = name, %error, "the authority could not be given up"),
-            Err(_) => return tracing::warn!("out of time; the next controller waits until our authority has ended"),
+            Ok(Err(error)) => {
+                tracing::debug!(access = name, %error, "the authority could not be given up")
+            }
+            Err(_) => {
+                return tracing::warn!(
+                    "out of time; the next controller waits until our authority has ended"
+                );
+            }
         }
     }
 }

@@ -27,7 +27,10 @@ pub async fn run(
             Ok(Some(_)) => continue, // Some of them may still be missing, a Deny perhaps.
             Ok(None) => return,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the policies can't be watched");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the policies can't be watched"
+                );
                 continue;
             }
         }
@@ -49,10 +52,17 @@ async fn show(context: &Context, policy: &DynamicObject) {
     let name = policy.metadata.name.as_deref().unwrap_or_default();
     let (holds, reason, message) = match PolicySet::parse([policy]).readable() {
         Ok(()) => (true, "InForce", "The policy is in force.".to_owned()),
-        Err(why) => (false, "Unreadable", format!("Nothing new is given anywhere until this is mended: {why}.")),
+        Err(why) => (
+            false,
+            "Unreadable",
+            format!("Nothing new is given anywhere until this is mended: {why}."),
+        ),
     };
-    let old: BreakglassPolicyStatus =
-        policy.data.get("status").and_then(|status| serde_json::from_value(status.clone()).ok()).unwrap_or_default();
+    let old: BreakglassPolicyStatus = policy
+        .data
+        .get("status")
+        .and_then(|status| serde_json::from_value(status.clone()).ok())
+        .unwrap_or_default();
     let condition = |kind: &str, status: bool| Condition {
         kind: kind.to_owned(),
         status: status.into(),

@@ -16,9 +16,18 @@ pub async fn authorities(
     ledger: &BreakglassAccessSpec,
     protected: &Protected,
 ) -> Result<Authorities, Error> {
-    let lookups = join_all(ledger.claims.iter().map(|claim| lookup(cluster, &claim.grant))).await;
+    let lookups = join_all(
+        ledger
+            .claims
+            .iter()
+            .map(|claim| lookup(cluster, &claim.grant)),
+    )
+    .await;
     let policies = cluster.policies().await?;
-    let mut found = Authorities { policies_unreadable: policies.readable().err(), ..Authorities::default() };
+    let mut found = Authorities {
+        policies_unreadable: policies.readable().err(),
+        ..Authorities::default()
+    };
     for (claim, lookup) in ledger.claims.iter().zip(&lookups) {
         let verdict = evidence(claim, lookup, &policies, &ledger.tuple);
         if let (Evidence::Stands(_), Lookup::Found(view)) = (&verdict, lookup)
@@ -51,7 +60,10 @@ fn admitted(
             start: Some(claim.start_time),
             expiry: claim.expiry_time,
         },
-        |asked| Question { expiry: asked.expiry.min(claim.expiry_time), ..asked },
+        |asked| Question {
+            expiry: asked.expiry.min(claim.expiry_time),
+            ..asked
+        },
     );
     matches!(policies.ask(&question, protected), Ruling::Allowed(_))
 }
@@ -60,7 +72,8 @@ fn admitted(
 pub async fn lookup(cluster: &Cluster, grant: &GrantRef) -> Lookup {
     match cluster.grant(grant).await {
         Ok(None) => Lookup::Gone,
-        Ok(Some(object)) => GrantView::parse(&object).map_or(Lookup::Unreadable, |view| Lookup::Found(Box::new(view))),
+        Ok(Some(object)) => GrantView::parse(&object)
+            .map_or(Lookup::Unreadable, |view| Lookup::Found(Box::new(view))),
         Err(error) => {
             tracing::warn!(grant = %grant.name, namespace = %grant.namespace, %error, "can't read a grant");
             Lookup::Unreadable

@@ -17,13 +17,19 @@ pub enum Error {
     #[error("a bug: the CustomResourceDefinitions can't be made")]
     Definitions(#[source] serde_json::Error),
     /// A definition is missing.
-    #[error("the CustomResourceDefinition {0} is missing: install it with `breakglass crds | kubectl apply --server-side -f -`")]
+    #[error(
+        "the CustomResourceDefinition {0} is missing: install it with `breakglass crds | kubectl apply --server-side -f -`"
+    )]
     Missing(String),
     /// A definition is older than this binary.
-    #[error("the CustomResourceDefinition {0} is older than this binary (it lacks {1}): upgrade it with `breakglass crds | kubectl apply --server-side -f -`")]
+    #[error(
+        "the CustomResourceDefinition {0} is older than this binary (it lacks {1}): upgrade it with `breakglass crds | kubectl apply --server-side -f -`"
+    )]
     Outdated(String, String),
     /// The API server refuses us.
-    #[error("the API server refuses us: {0}. Check the kubeconfig or the service account, and its rights (deploy/kustomize)")]
+    #[error(
+        "the API server refuses us: {0}. Check the kubeconfig or the service account, and its rights (deploy/kustomize)"
+    )]
     Refused(String),
 }
 
@@ -32,14 +38,23 @@ pub enum Error {
 pub async fn check(client: &Client) -> Result<(), Error> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     for wanted in crds::all().map_err(Error::Definitions)? {
-        let name = wanted.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let name = wanted
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
         let installed = loop {
             match tokio::time::timeout(TIMEOUT, api.get_opt(&name)).await {
                 Ok(Ok(installed)) => break installed,
-                Ok(Err(kube::Error::Api(status))) if (400..500).contains(&status.code) && status.code != 429 => {
+                Ok(Err(kube::Error::Api(status)))
+                    if (400..500).contains(&status.code) && status.code != 429 =>
+                {
                     return Err(Error::Refused(status.message.clone()));
                 }
-                Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "the API server can't be reached; waiting for it"),
+                Ok(Err(error)) => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the API server can't be reached; waiting for it"
+                ),
                 Err(_) => tracing::warn!("the API server does not answer; waiting for it"),
             }
             tokio::time::sleep(Duration::from_secs(2)).await;
@@ -55,8 +70,12 @@ pub async fn check(client: &Client) -> Result<(), Error> {
 
 fn schema(crd: &Value) -> Value {
     let versions = crd.pointer("/spec/versions").and_then(Value::as_array);
-    let ours = versions.into_iter().flatten().find(|version| version["name"] == crate::api::VERSION);
-    ours.map(|version| version["schema"]["openAPIV3Schema"].clone()).unwrap_or_default()
+    let ours = versions
+        .into_iter()
+        .flatten()
+        .find(|version| version["name"] == crate::api::VERSION);
+    ours.map(|version| version["schema"]["openAPIV3Schema"].clone())
+        .unwrap_or_default()
 }
 
 /// The first field of `wanted` that `installed` lacks: the API server would drop it silently.

@@ -26,7 +26,11 @@ fn wait(now: Timestamp, next: Option<Timestamp>) -> Duration {
     let wait = until(now, next);
     // Timers may fire a little early; a look before the boundary would have to be repeated.
     let after_it = wait.saturating_add(Duration::from_millis(1));
-    if wait <= FAR + NEAR { after_it.min(NEAR) } else { FAR }
+    if wait <= FAR + NEAR {
+        after_it.min(NEAR)
+    } else {
+        FAR
+    }
 }
 
 /// How long to wait after so many failures in a row: doubling, capped, and spread a little, so
@@ -45,7 +49,10 @@ mod tests {
 
     #[test]
     fn a_near_boundary_is_met_at_once_and_never_slept_over() {
-        assert_eq!(wait(second(0), Some(second(10))), Duration::from_millis(10_001));
+        assert_eq!(
+            wait(second(0), Some(second(10))),
+            Duration::from_millis(10_001)
+        );
         assert_eq!(wait(second(0), Some(second(100))), NEAR);
         assert_eq!(wait(second(0), Some(second(100_000))), FAR);
         assert_eq!(wait(second(10), Some(second(0))), Duration::from_millis(1));

@@ -29,14 +29,22 @@ impl std::fmt::Debug for Mirror {
 }
 
 /// Events of a watch that fills a [`Mirror`].
-pub type Events = futures::stream::BoxStream<'static, Result<watcher::Event<DynamicObject>, watcher::Error>>;
+pub type Events =
+    futures::stream::BoxStream<'static, Result<watcher::Event<DynamicObject>, watcher::Error>>;
 
 impl Mirror {
     /// Watches a kind. The mirror is filled while the events are read.
-    pub fn watch(api: Api<DynamicObject>, resource: kube::core::ApiResource, relist: Duration) -> (Self, Events) {
+    pub fn watch(
+        api: Api<DynamicObject>,
+        resource: kube::core::ApiResource,
+        relist: Duration,
+    ) -> (Self, Events) {
         let writer = Writer::new(resource);
         let listed = Arc::new(Mutex::new(None));
-        let mirror = Self { store: writer.as_reader(), listed: Arc::clone(&listed) };
+        let mirror = Self {
+            store: writer.as_reader(),
+            listed: Arc::clone(&listed),
+        };
         let begun = Arc::new(Mutex::new(Instant::now()));
         let events = relisting(api, relist, Arc::clone(&begun))
             .modify(|object| {
@@ -70,12 +78,14 @@ impl Mirror {
 
     /// A grant by name.
     pub fn grant(&self, namespace: &str, name: &str) -> Option<Arc<DynamicObject>> {
-        self.store.get(&ObjectRef::new_with(name, grant_resource()).within(namespace))
+        self.store
+            .get(&ObjectRef::new_with(name, grant_resource()).within(namespace))
     }
 
     /// An access by name.
     pub fn access(&self, name: &str) -> Option<Arc<DynamicObject>> {
-        self.store.get(&ObjectRef::new_with(name, access_resource()))
+        self.store
+            .get(&ObjectRef::new_with(name, access_resource()))
     }
 }
 
@@ -109,7 +119,9 @@ impl Index {
     pub fn apply(&self, event: &watcher::Event<DynamicObject>) {
         match event {
             watcher::Event::Apply(object) | watcher::Event::InitApply(object) => self.put(object),
-            watcher::Event::Delete(object) => self.remove(object.metadata.name.as_deref().unwrap_or_default()),
+            watcher::Event::Delete(object) => {
+                self.remove(object.metadata.name.as_deref().unwrap_or_default())
+            }
             // Entries of accesses that vanished during an outage do no harm: who follows them finds
             // no access.
             watcher::Event::Init | watcher::Event::InitDone => {}
@@ -118,11 +130,18 @@ impl Index {
 
     /// Name of the access that has a claim, or an ended claim, of the grant with that uid.
     pub fn access_of(&self, uid: &str) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).access_of.get(uid).cloned()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .access_of
+            .get(uid)
+            .cloned()
     }
 
     fn put(&self, object: &DynamicObject) {
-        let Some(name) = object.metadata.name.clone() else { return };
+        let Some(name) = object.metadata.name.clone() else {
+            return;
+        };
         let uids: Vec<String> = grants_of(object).map(|grant| grant.uid).collect();
         let mut maps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for uid in maps.uids_of.remove(&name).unwrap_or_default() {
@@ -156,10 +175,22 @@ pub struct NamedGrant {
 /// The grants that an access names, read from raw JSON.
 pub fn grants_of(access: &DynamicObject) -> impl Iterator<Item = NamedGrant> + '_ {
     ["claims", "ended"].into_iter().flat_map(move |list| {
-        let entries = access.data.pointer(&format!("/spec/{list}")).and_then(Value::as_array);
+        let entries = access
+            .data
+            .pointer(&format!("/spec/{list}"))
+            .and_then(Value::as_array);
         entries.into_iter().flatten().filter_map(|entry| {
-            let text = |pointer: &str| entry.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-            Some(NamedGrant { uid: text("/uid")?, namespace: text("/grant/namespace")?, name: text("/grant/name")? })
+            let text = |pointer: &str| {
+                entry
+                    .pointer(pointer)
+                    .and_then(Value::as_str)
+                    .map(str::to_owned)
+            };
+            Some(NamedGrant {
+                uid: text("/uid")?,
+                namespace: text("/grant/namespace")?,
+                name: text("/grant/name")?,
+            })
         })
     })
 }

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::ledger::{
-    Authority, Evidence, authority, begin, due_claims, end_of, outstanding_until, send_window, settle_window, take_over,
-    tidy,
+    Authority, Evidence, authority, begin, due_claims, end_of, outstanding_until, send_window,
+    settle_window, take_over, tidy,
 };
 use crate::api::access::{
     AccessState, Attempt, BreakglassAccessSpec, Claim, EndReason, Holder, Operation, Origin,
@@ -107,7 +107,11 @@ pub fn next(known: &Known<'_>) -> Step {
     tidy(&mut ledger, known.now);
     let taken_over = authority(&ledger, known.me) != Authority::Ours;
     take_over(&mut ledger, known.me, known.now, known.settings);
-    let tuple = Life { known, ledger, taken_over };
+    let tuple = Life {
+        known,
+        ledger,
+        taken_over,
+    };
     let is_due = due_claims(known.ledger, known.now).next().is_some();
     match (known.ledger.state, known.ledger.origin, is_due) {
         (AccessState::Closed, _, false) => Step::Rest(Waiting::Nothing),
@@ -117,7 +121,8 @@ pub fn next(known: &Known<'_>) -> Step {
         (AccessState::Open, Some(Origin::Created), false) => tuple.send(Operation::Delete),
         (AccessState::Settling, Some(Origin::Created), true) => tuple.reopen(),
         (AccessState::Settling, Some(Origin::Created), false) => tuple.settle(),
-        (AccessState::Open, None, _) | (AccessState::Settling, None | Some(Origin::PreExisting), _) => {
+        (AccessState::Open, None, _)
+        | (AccessState::Settling, None | Some(Origin::PreExisting), _) => {
             Step::Rest(Waiting::Origin)
         }
     }
@@ -131,8 +136,10 @@ fn ends(known: &Known<'_>) -> Option<Step> {
         .claims
         .iter()
         .filter_map(|claim| {
-            let evidence =
-                known.authorities.and_then(|found| found.evidence.get(&claim.uid)).unwrap_or(&unknown);
+            let evidence = known
+                .authorities
+                .and_then(|found| found.evidence.get(&claim.uid))
+                .unwrap_or(&unknown);
             Some((claim.uid.clone(), end_of(claim, evidence, known.now)?))
         })
         .collect();
@@ -150,13 +157,19 @@ struct Life<'a> {
 impl Life<'_> {
     /// Closed, and access is due.
     fn open(mut self) -> Step {
-        let Some(reading) = self.known.reading else { return Step::Read };
+        let Some(reading) = self.known.reading else {
+            return Step::Read;
+        };
         match &reading.seen {
             Seen::Gone(what) => Step::Rest(Waiting::Identity(what.clone())),
             Seen::Absent => self.create(),
             Seen::Present { session_seconds } => {
                 let exclusive = self.due().any(|claim| claim.exclusive);
-                self.ledger.origin = Some(if exclusive { Origin::Created } else { Origin::PreExisting });
+                self.ledger.origin = Some(if exclusive {
+                    Origin::Created
+                } else {
+                    Origin::PreExisting
+                });
                 if exclusive {
                     self.ledger.offline_deleter = Some(self.known.me.clone());
                 }
@@ -215,9 +228,9 @@ impl Life<'_> {
                 self.write_if_changed(Waiting::Identity(what.clone()))
             }
             Seen::Absent => {
-                let only_ends = self
-                    .due()
-                    .all(|c| c.active_time.is_some() && c.on_external_removal == OnExternalRemoval::End);
+                let only_ends = self.due().all(|c| {
+                    c.active_time.is_some() && c.on_external_removal == OnExternalRemoval::End
+                });
                 if !only_ends {
                     return self.create();
                 }
@@ -231,7 +244,9 @@ impl Life<'_> {
 
     /// It was being taken away when a new claim came.
     fn reopen(mut self) -> Step {
-        let Some(reading) = self.known.reading else { return Step::Read };
+        let Some(reading) = self.known.reading else {
+            return Step::Read;
+        };
         match &reading.seen {
             Seen::Gone(what) => Step::Rest(Waiting::Identity(what.clone())),
             Seen::Absent => self.create(),
@@ -251,7 +266,10 @@ impl Life<'_> {
             return Step::Rest(Waiting::Until(until));
         }
         let window = settle_window(&self.ledger.tuple, self.known.settings);
-        let second_reading = self.ledger.first_absent_time.map(|first| after(first, window));
+        let second_reading = self
+            .ledger
+            .first_absent_time
+            .map(|first| after(first, window));
         let Some(reading) = self.known.reading else {
             return match second_reading {
                 Some(due) if self.known.now < due => self.write_if_taken_over(Waiting::Until(due)),
@@ -262,7 +280,12 @@ impl Life<'_> {
             return self.send(Operation::Delete);
         }
         // A reading during which a Create might have landed proves nothing.
-        let creating = outstanding_until(&self.ledger, Operation::Create, reading.begun, self.known.settings);
+        let creating = outstanding_until(
+            &self.ledger,
+            Operation::Create,
+            reading.begun,
+            self.known.settings,
+        );
         if let Some(until) = creating {
             return self.write_if_changed(Waiting::Until(until));
         }
@@ -287,7 +310,9 @@ impl Life<'_> {
         if let Some(until) = send_window(&self.ledger, Operation::Create, self.known.now) {
             return Step::Rest(Waiting::Until(until));
         }
-        let Some(found) = self.known.authorities else { return Step::Confirm };
+        let Some(found) = self.known.authorities else {
+            return Step::Confirm;
+        };
         if let Some(why) = &found.policies_unreadable {
             return Step::Rest(Waiting::Policies(why.clone()));
         }
@@ -340,8 +365,13 @@ impl Life<'_> {
         if let Some(reading) = self.known.reading {
             return Ok(reading.clone());
         }
-        let waiting = self.due().any(|claim| claim.active_time.is_none()) || self.ledger.first_absent_time.is_some();
-        Err(if waiting || self.known.drift_due { Step::Read } else { Step::Rest(Waiting::Nothing) })
+        let waiting = self.due().any(|claim| claim.active_time.is_none())
+            || self.ledger.first_absent_time.is_some();
+        Err(if waiting || self.known.drift_due {
+            Step::Read
+        } else {
+            Step::Rest(Waiting::Nothing)
+        })
     }
 
     fn due(&self) -> impl Iterator<Item = &Claim> {
@@ -382,7 +412,9 @@ impl Life<'_> {
 
     fn ended_by_removal(&self) -> Vec<(String, EndReason)> {
         self.due()
-            .filter(|claim| claim.active_time.is_some() && claim.on_external_removal == OnExternalRemoval::End)
+            .filter(|claim| {
+                claim.active_time.is_some() && claim.on_external_removal == OnExternalRemoval::End
+            })
             .map(|claim| (claim.uid.clone(), EndReason::RemovedExternally))
             .collect()
     }
@@ -391,7 +423,11 @@ impl Life<'_> {
         let window = settle_window(&self.ledger.tuple, self.known.settings);
         let first = *self.ledger.first_absent_time.get_or_insert(begun);
         let second = after(first, window);
-        if begun >= second { Absence::Twice } else { Absence::Once(second) }
+        if begun >= second {
+            Absence::Twice
+        } else {
+            Absence::Once(second)
+        }
     }
 
     fn write(self) -> Step {
@@ -399,11 +435,19 @@ impl Life<'_> {
     }
 
     fn write_if_changed(self, otherwise: Waiting) -> Step {
-        if self.ledger == *self.known.ledger { Step::Rest(otherwise) } else { self.write() }
+        if self.ledger == *self.known.ledger {
+            Step::Rest(otherwise)
+        } else {
+            self.write()
+        }
     }
 
     fn write_if_taken_over(self, otherwise: Waiting) -> Step {
-        if self.taken_over { self.write() } else { Step::Rest(otherwise) }
+        if self.taken_over {
+            self.write()
+        } else {
+            Step::Rest(otherwise)
+        }
     }
 }
 
@@ -428,8 +472,15 @@ pub fn activate(
 }
 
 /// When to look at a tuple again: never later than the next instant at which the answer may change.
-pub fn next_wake(ledger: &BreakglassAccessSpec, now: Timestamp, settings: &Settings) -> Option<Timestamp> {
-    let claims = ledger.claims.iter().flat_map(|claim| [claim.start_time, claim.expiry_time]);
+pub fn next_wake(
+    ledger: &BreakglassAccessSpec,
+    now: Timestamp,
+    settings: &Settings,
+) -> Option<Timestamp> {
+    let claims = ledger
+        .claims
+        .iter()
+        .flat_map(|claim| [claim.start_time, claim.expiry_time]);
     let window = settle_window(&ledger.tuple, settings);
     let others = [
         ledger.first_absent_time.map(|first| after(first, window)),
@@ -437,5 +488,8 @@ pub fn next_wake(ledger: &BreakglassAccessSpec, now: Timestamp, settings: &Setti
         outstanding_until(ledger, Operation::Create, now, settings),
         outstanding_until(ledger, Operation::Delete, now, settings),
     ];
-    claims.chain(others.into_iter().flatten()).filter(|at| *at > now).min()
+    claims
+        .chain(others.into_iter().flatten())
+        .filter(|at| *at > now)
+        .min()
 }

@@ -40,7 +40,10 @@ pub(crate) fn raw_policy(name: &str, spec: Value) -> DynamicObject {
 
 /// Some process.
 pub(crate) fn holder(pod: &str) -> Holder {
-    Holder { pod: pod.into(), run: "1".into() }
+    Holder {
+        pod: pod.into(),
+        run: "1".into(),
+    }
 }
 
 /// A tuple.
@@ -57,13 +60,19 @@ pub(crate) fn tuple() -> Tuple {
 /// A claim from and to these seconds.
 pub(crate) fn claim(uid: &str, start: i64, expiry: i64) -> Claim {
     Claim {
-        grant: GrantRef { namespace: "breakglass".into(), name: uid.into() },
+        grant: GrantRef {
+            namespace: "breakglass".into(),
+            name: uid.into(),
+        },
         uid: uid.into(),
         spec_hash: "hash".into(),
         start_time: at(start),
         expiry_time: at(expiry),
         active_time: None,
-        policy: PolicyRef { name: "policy".into(), generation: 1 },
+        policy: PolicyRef {
+            name: "policy".into(),
+            generation: 1,
+        },
         on_external_removal: OnExternalRemoval::Restore,
         exclusive: false,
         provenance: None,
@@ -72,5 +81,8 @@ pub(crate) fn claim(uid: &str, start: i64, expiry: i64) -> Claim {
 
 /// A ledger entry with these claims, never opened.
 pub(crate) fn ledger(claims: Vec<Claim>) -> BreakglassAccessSpec {
-    BreakglassAccessSpec { claims, ..BreakglassAccessSpec::new(tuple()) }
+    BreakglassAccessSpec {
+        claims,
+        ..BreakglassAccessSpec::new(tuple())
+    }
 }

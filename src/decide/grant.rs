@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use super::grant_view::GrantView;
 use super::ledger::due_claims;
 use super::policy::{Allowance, PolicySet, Protected, Question, Ruling};
-use crate::api::access::{AccessState, BreakglassAccess, BreakglassAccessSpec, Claim, EndedClaim, Origin};
+use crate::api::access::{
+    AccessState, BreakglassAccess, BreakglassAccessSpec, Claim, EndedClaim, Origin,
+};
 use crate::clock::after;
 use crate::config::Settings;
 
@@ -23,7 +25,9 @@ pub enum Standing<'a> {
 impl<'a> Standing<'a> {
     /// Where the grant with that uid stands in one access.
     pub fn in_access(access: Option<&'a BreakglassAccess>, uid: &str) -> Self {
-        let Some(access) = access else { return Self::Unclaimed };
+        let Some(access) = access else {
+            return Self::Unclaimed;
+        };
         // An end outweighs a claim: terminal is final.
         if let Some(ended) = access.spec.ended.iter().find(|ended| ended.uid == uid) {
             return Self::Ended(access, ended);
@@ -69,45 +73,82 @@ pub fn decide(
     let only = |next| Decision { next, ruling: None };
     match standing {
         Standing::Ended(access, ended) => {
-            let may_go = gone(&access.spec, now) || now >= after(ended.time, settings.finalizer_bound);
-            only(if view.finalizer && may_go { Next::Release } else { Next::Nothing })
+            let may_go =
+                gone(&access.spec, now) || now >= after(ended.time, settings.finalizer_bound);
+            only(if view.finalizer && may_go {
+                Next::Release
+            } else {
+                Next::Nothing
+            })
         }
         Standing::Claimed(_, claim) => claimed(view, claim, policies, protected, now),
-        Standing::Unclaimed if over(view, now) => {
-            only(if view.finalizer { Next::Release } else { Next::Nothing })
-        }
+        Standing::Unclaimed if over(view, now) => only(if view.finalizer {
+            Next::Release
+        } else {
+            Next::Nothing
+        }),
         Standing::Unclaimed => {
-            let Some(question) = Question::of(view) else { return only(Next::Nothing) };
+            let Some(question) = Question::of(view) else {
+                return only(Next::Nothing);
+            };
             let ruling = policies.ask(&question, protected);
-            let too_early = question.start.is_some_and(|start| now < claim_from(start, settings));
+            let too_early = question
+                .start
+                .is_some_and(|start| now < claim_from(start, settings));
             let next = match &ruling {
                 Ruling::Allowed(allowance) if !too_early => Next::Claim(allowance.clone()),
                 _ => Next::Nothing,
             };
-            Decision { next, ruling: Some(ruling) }
+            Decision {
+                next,
+                ruling: Some(ruling),
+            }
         }
     }
 }
 
-fn claimed(view: &GrantView, claim: &Claim, policies: &PolicySet, protected: &Protected, now: Timestamp) -> Decision {
-    let nothing = Decision { next: Next::Nothing, ruling: None };
-    let Ok(asked) = &view.asked else { return nothing };
-    if view.deleting || view.revoked.is_some() || asked.hash() != claim.spec_hash || now >= claim.expiry_time {
+fn claimed(
+    view: &GrantView,
+    claim: &Claim,
+    policies: &PolicySet,
+    protected: &Protected,
+    now: Timestamp,
+) -> Decision {
+    let nothing = Decision {
+        next: Next::Nothing,
+        ruling: None,
+    };
+    let Ok(asked) = &view.asked else {
+        return nothing;
+    };
+    if view.deleting
+        || view.revoked.is_some()
+        || asked.hash() != claim.spec_hash
+        || now >= claim.expiry_time
+    {
         return nothing; // It ends; that is the ledger's business.
     }
     if asked.expiry < claim.expiry_time {
-        return Decision { next: Next::MoveExpiry(asked.expiry, None), ruling: None };
+        return Decision {
+            next: Next::MoveExpiry(asked.expiry, None),
+            ruling: None,
+        };
     }
     if asked.expiry == claim.expiry_time {
         return nothing;
     }
-    let Some(question) = Question::of(view) else { return nothing };
+    let Some(question) = Question::of(view) else {
+        return nothing;
+    };
     let ruling = policies.ask(&question, protected);
     let next = match &ruling {
         Ruling::Allowed(allowance) => Next::MoveExpiry(asked.expiry, Some(allowance.clone())),
         Ruling::Denied { .. } => Next::Nothing,
     };
-    Decision { next, ruling: Some(ruling) }
+    Decision {
+        next,
+        ruling: Some(ruling),
+    }
 }
 
 /// Whether a grant without a claim can never, or not any more, be granted as it is now.
@@ -121,7 +162,9 @@ pub fn over(view: &GrantView, now: Timestamp) -> bool {
 /// From when a grant with that start may be claimed: a little before it, so that back-to-back
 /// grants leave no gap.
 pub fn claim_from(start: Timestamp, settings: &Settings) -> Timestamp {
-    start.checked_sub(settings.claim_lead).unwrap_or(Timestamp::MIN)
+    start
+        .checked_sub(settings.claim_lead)
+        .unwrap_or(Timestamp::MIN)
 }
 
 /// Whether nothing of an ended claim is left that is its own: AWS showed the access absent after
@@ -138,20 +181,30 @@ pub fn gone(ledger: &BreakglassAccessSpec, now: Timestamp) -> bool {
 }
 
 /// When to look at a grant again: never later than the next instant at which the answer may change.
-pub fn next_wake(view: &GrantView, standing: Standing<'_>, now: Timestamp, settings: &Settings) -> Option<Timestamp> {
+pub fn next_wake(
+    view: &GrantView,
+    standing: Standing<'_>,
+    now: Timestamp,
+    settings: &Settings,
+) -> Option<Timestamp> {
     let asked = view.asked.as_ref().ok();
     let start = asked.and_then(|asked| asked.start);
     let ended = match standing {
-        Standing::Ended(_, ended) => {
-            [Some(after(ended.time, settings.finalizer_bound)), Some(after(ended.time, settings.overdue))]
-        }
+        Standing::Ended(_, ended) => [
+            Some(after(ended.time, settings.finalizer_bound)),
+            Some(after(ended.time, settings.overdue)),
+        ],
         Standing::Claimed(_, claim) => [Some(claim.expiry_time), Some(claim.start_time)],
         Standing::Unclaimed => [None, None],
     };
-    [start.map(|start| claim_from(start, settings)), start, asked.map(|asked| asked.expiry)]
-        .into_iter()
-        .chain(ended)
-        .flatten()
-        .filter(|at| *at > now)
-        .min()
+    [
+        start.map(|start| claim_from(start, settings)),
+        start,
+        asked.map(|asked| asked.expiry),
+    ]
+    .into_iter()
+    .chain(ended)
+    .flatten()
+    .filter(|at| *at > now)
+    .min()
 }

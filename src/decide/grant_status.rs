@@ -70,8 +70,18 @@ enum Progress {
 }
 
 impl Verdict {
-    fn new(state: GrantState, progress: Progress, reason: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { state, progress, reason: reason.into(), message: message.into() }
+    fn new(
+        state: GrantState,
+        progress: Progress,
+        reason: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            state,
+            progress,
+            reason: reason.into(),
+            message: message.into(),
+        }
     }
 }
 
@@ -84,7 +94,9 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
     let ended = match facts.standing {
         Standing::Ended(_, ended) if is_over => Some(whole_seconds(ended.time)),
         // A revocation is final even if nothing was ever given.
-        Standing::Unclaimed if verdict.state == GrantState::Revoked => Some(whole_seconds(facts.now)),
+        Standing::Unclaimed if verdict.state == GrantState::Revoked => {
+            Some(whole_seconds(facts.now))
+        }
         _ => None,
     };
     let was_given = match facts.standing {
@@ -102,7 +114,9 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
     let policy = match (facts.standing, facts.ruling) {
         (Standing::Claimed(_, claim), _) => Some(claim.policy.name.clone()),
         (Standing::Ended(_, ended), _) => Some(ended.policy.name.clone()),
-        (Standing::Unclaimed, Some(Ruling::Allowed(allowance))) => Some(allowance.policy.name.clone()),
+        (Standing::Unclaimed, Some(Ruling::Allowed(allowance))) => {
+            Some(allowance.policy.name.clone())
+        }
         (Standing::Unclaimed, Some(Ruling::Denied { .. })) => None,
         (Standing::Unclaimed, None) => old.policy.clone(),
     };
@@ -116,16 +130,27 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
     };
     BreakglassGrantStatus {
         state: verdict.state,
-        target_summary: view.asked.as_ref().ok().map(|asked| asked.target.to_string()).or(old.target_summary.clone()),
+        target_summary: view
+            .asked
+            .as_ref()
+            .ok()
+            .map(|asked| asked.target.to_string())
+            .or(old.target_summary.clone()),
         policy,
         observed_generation: Some(view.generation),
         conditions: conditions::merge(&old.conditions, conditions(facts, &verdict)),
-        access_name: access.and_then(|access| access.metadata.name.clone()).or(old.access_name.clone()),
+        access_name: access
+            .and_then(|access| access.metadata.name.clone())
+            .or(old.access_name.clone()),
         granted_time,
         revoked_time,
         ended_time: old.ended_time.or(ended),
-        sessions_end_by_time: sessions_end_by(facts, granted_time).or(old.sessions_end_by_time.clone()),
-        last_handled_request: view.requested_at.clone().or(old.last_handled_request.clone()),
+        sessions_end_by_time: sessions_end_by(facts, granted_time)
+            .or(old.sessions_end_by_time.clone()),
+        last_handled_request: view
+            .requested_at
+            .clone()
+            .or(old.last_handled_request.clone()),
         next_attempt_time,
     }
 }
@@ -144,7 +169,11 @@ fn over_or_revoking(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedC
         let message = format!("{why}; the access is being taken away{}", trouble(access));
         return revoking(access, reason, message);
     }
-    let state = if ended.reason == EndReason::Expired { GrantState::Expired } else { GrantState::Revoked };
+    let state = if ended.reason == EndReason::Expired {
+        GrantState::Expired
+    } else {
+        GrantState::Revoked
+    };
     if let Some((reason, message)) = asks_for_more(facts, ended) {
         return Verdict::new(state, Progress::Stalled, reason, message);
     }
@@ -172,7 +201,11 @@ fn due_by_another(access: &BreakglassAccess, now: Timestamp) -> bool {
 
 fn revoking(access: &BreakglassAccess, reason: &str, message: String) -> Verdict {
     let stalled = stalled_access(access).is_some();
-    let progress = if stalled { Progress::WorkingAndStalled } else { Progress::Working };
+    let progress = if stalled {
+        Progress::WorkingAndStalled
+    } else {
+        Progress::Working
+    };
     Verdict::new(GrantState::Revoking, progress, reason, message)
 }
 
@@ -184,15 +217,18 @@ fn asks_for_more(facts: &Facts<'_>, ended: &EndedClaim) -> Option<(&'static str,
     }
     let new_name = "a grant that has ended stays ended: use a new name";
     match ended.reason {
-        EndReason::TargetChanged => {
-            Some(("TargetChanged", format!("user, target or start were changed after access was claimed; {new_name}.")))
-        }
-        EndReason::Expired | EndReason::RevokedByRequest => {
-            Some(("EditedAfterEnd", format!("it was edited after its end and asks for access again; {new_name}.")))
-        }
-        _ if asked.hash() != ended.spec_hash || asked.expiry > ended.expiry_time => {
-            Some(("EditedAfterEnd", format!("it was edited after its end and asks for access again; {new_name}.")))
-        }
+        EndReason::TargetChanged => Some((
+            "TargetChanged",
+            format!("user, target or start were changed after access was claimed; {new_name}."),
+        )),
+        EndReason::Expired | EndReason::RevokedByRequest => Some((
+            "EditedAfterEnd",
+            format!("it was edited after its end and asks for access again; {new_name}."),
+        )),
+        _ if asked.hash() != ended.spec_hash || asked.expiry > ended.expiry_time => Some((
+            "EditedAfterEnd",
+            format!("it was edited after its end and asks for access again; {new_name}."),
+        )),
         _ => None,
     }
 }
@@ -204,7 +240,11 @@ fn claimed(facts: &Facts<'_>, access: &BreakglassAccess, claim: &Claim) -> Verdi
         Some(EndReason::Deleted)
     } else if view.revoked.is_some() {
         Some(EndReason::RevokedByRequest)
-    } else if view.asked.as_ref().is_ok_and(|asked| asked.hash() != claim.spec_hash) {
+    } else if view
+        .asked
+        .as_ref()
+        .is_ok_and(|asked| asked.hash() != claim.spec_hash)
+    {
         Some(EndReason::TargetChanged)
     } else if facts.now >= until {
         Some(EndReason::Expired)
@@ -213,29 +253,56 @@ fn claimed(facts: &Facts<'_>, access: &BreakglassAccess, claim: &Claim) -> Verdi
     };
     if let Some(ends) = ends {
         let (reason, why) = reason_of(ends);
-        return revoking(access, reason, format!("{why}; the access is being taken away{}", trouble(access)));
+        return revoking(
+            access,
+            reason,
+            format!("{why}; the access is being taken away{}", trouble(access)),
+        );
     }
     let active = claim.active_time.is_some();
     if let Some(stalled) = stalled_access(access) {
-        let state = if active { GrantState::Active } else { GrantState::Pending };
-        return Verdict::new(state, Progress::Stalled, stalled.reason.clone(), stalled.message.clone());
+        let state = if active {
+            GrantState::Active
+        } else {
+            GrantState::Pending
+        };
+        return Verdict::new(
+            state,
+            Progress::Stalled,
+            stalled.reason.clone(),
+            stalled.message.clone(),
+        );
     }
     if let Err(why) = &view.asked {
-        let state = if active { GrantState::Active } else { GrantState::Pending };
-        let message = format!("{why}. The access ends at {until} all the same; mend the spec or revoke the grant");
+        let state = if active {
+            GrantState::Active
+        } else {
+            GrantState::Pending
+        };
+        let message = format!(
+            "{why}. The access ends at {until} all the same; mend the spec or revoke the grant"
+        );
         return Verdict::new(state, Progress::Stalled, "InvalidSpec", message);
     }
     let what = format!("{} {}", access.spec.user, access.spec.target_summary);
     if active {
-        let mut message = format!("{} has {} until {until}, admitted by policy {}.", access.spec.user, access.spec.target_summary, claim.policy.name);
+        let mut message = format!(
+            "{} has {} until {until}, admitted by policy {}.",
+            access.spec.user, access.spec.target_summary, claim.policy.name
+        );
         if access.spec.origin == Some(Origin::PreExisting) {
-            message.push_str(" The access stood before this grant and will not be removed with it.");
+            message
+                .push_str(" The access stood before this grant and will not be removed with it.");
         }
         if matches!(access.spec.tuple, Tuple::IdentityCenterGroup(_)) {
-            message.push_str(" AWS applies group membership within the hour: sign-in may take up to 1 h.");
+            message.push_str(
+                " AWS applies group membership within the hour: sign-in may take up to 1 h.",
+            );
         }
         if let Some(Ruling::Denied { message: why, .. }) = facts.ruling {
-            message.push_str(&format!(" The later expiryTime is not admitted, so the old end stands: {why}."));
+            message.push_str(&format!(
+                " The later expiryTime is not admitted, so the old end stands: {why}."
+            ));
         }
         return Verdict::new(GrantState::Active, Progress::Done, "Active", message);
     }
@@ -243,7 +310,10 @@ fn claimed(facts: &Facts<'_>, access: &BreakglassAccess, claim: &Claim) -> Verdi
         let message = format!("{what}: claimed, and starts at {}.", claim.start_time);
         return Verdict::new(GrantState::Scheduled, Progress::Done, "Scheduled", message);
     }
-    let message = format!("{what}: AWS is being asked to give the access{}", trouble(access));
+    let message = format!(
+        "{what}: AWS is being asked to give the access{}",
+        trouble(access)
+    );
     Verdict::new(GrantState::Granting, Progress::Working, "Granting", message)
 }
 
@@ -251,25 +321,51 @@ fn unclaimed(facts: &Facts<'_>) -> Verdict {
     let view = facts.view;
     if let Some(why) = &view.revoked {
         let message = format!("Revoked before access was given ({why}).");
-        return Verdict::new(GrantState::Revoked, Progress::Done, "RevokedByRequest", message);
+        return Verdict::new(
+            GrantState::Revoked,
+            Progress::Done,
+            "RevokedByRequest",
+            message,
+        );
     }
     if view.status.ended_time.is_some() {
         return ended_before(facts);
     }
     let asked = match &view.asked {
         Ok(asked) => asked,
-        Err(why) => return Verdict::new(GrantState::Pending, Progress::Stalled, "InvalidSpec", format!("{why}.")),
+        Err(why) => {
+            return Verdict::new(
+                GrantState::Pending,
+                Progress::Stalled,
+                "InvalidSpec",
+                format!("{why}."),
+            );
+        }
     };
     if facts.now >= asked.expiry {
         let message = "expiryTime was past before access was given. Correct it to ask again.";
         return Verdict::new(GrantState::Expired, Progress::Done, "Expired", message);
     }
     if let Some(Ruling::Denied { reason, message }) = facts.ruling {
-        return Verdict::new(GrantState::Denied, Progress::Stalled, *reason, format!("{message}."));
+        return Verdict::new(
+            GrantState::Denied,
+            Progress::Stalled,
+            *reason,
+            format!("{message}."),
+        );
     }
     if let Some(obstacle) = facts.obstacle {
-        let progress = if obstacle.stalled { Progress::Stalled } else { Progress::Working };
-        return Verdict::new(GrantState::Pending, progress, obstacle.reason.clone(), obstacle.message.clone());
+        let progress = if obstacle.stalled {
+            Progress::Stalled
+        } else {
+            Progress::Working
+        };
+        return Verdict::new(
+            GrantState::Pending,
+            progress,
+            obstacle.reason.clone(),
+            obstacle.message.clone(),
+        );
     }
     let policy = match facts.ruling {
         Some(Ruling::Allowed(allowance)) => allowance.policy.name.as_str(),
@@ -277,20 +373,38 @@ fn unclaimed(facts: &Facts<'_>) -> Verdict {
     };
     match asked.start {
         Some(start) if facts.now < start => {
-            let message = format!("Starts at {start}; policy {policy} would admit it now and is asked again then.");
+            let message = format!(
+                "Starts at {start}; policy {policy} would admit it now and is asked again then."
+            );
             Verdict::new(GrantState::Scheduled, Progress::Done, "Scheduled", message)
         }
         _ if facts.observe => {
-            let message = format!("The controller only observes: policy {policy} admits the grant, but nothing is given.");
-            Verdict::new(GrantState::Pending, Progress::Working, "ObserveOnly", message)
+            let message = format!(
+                "The controller only observes: policy {policy} admits the grant, but nothing is given."
+            );
+            Verdict::new(
+                GrantState::Pending,
+                Progress::Working,
+                "ObserveOnly",
+                message,
+            )
         }
-        _ => Verdict::new(GrantState::Pending, Progress::Working, "Claiming", "Admitted; the ledger entry is being made."),
+        _ => Verdict::new(
+            GrantState::Pending,
+            Progress::Working,
+            "Claiming",
+            "Admitted; the ledger entry is being made.",
+        ),
     }
 }
 
 /// The status says that it ended, and no ledger entry remembers. An end is final.
 fn ended_before(facts: &Facts<'_>) -> Verdict {
-    let past = facts.view.asked.as_ref().is_ok_and(|asked| facts.now >= asked.expiry);
+    let past = facts
+        .view
+        .asked
+        .as_ref()
+        .is_ok_and(|asked| facts.now >= asked.expiry);
     let state = match facts.view.status.state {
         state @ (GrantState::Expired | GrantState::Revoked) => state,
         _ if past => GrantState::Expired,
@@ -308,16 +422,26 @@ fn reason_of(reason: EndReason) -> (&'static str, &'static str) {
         EndReason::Expired => ("Expired", "The time is over"),
         EndReason::RevokedByRequest => ("RevokedByRequest", "The grant was revoked"),
         EndReason::Deleted => ("Deleted", "The grant was deleted"),
-        EndReason::TargetChanged => ("TargetChanged", "User, target or start were changed after access was claimed"),
+        EndReason::TargetChanged => (
+            "TargetChanged",
+            "User, target or start were changed after access was claimed",
+        ),
         EndReason::DeniedByPolicy => ("DeniedByPolicy", "A Deny policy ended the grant"),
-        EndReason::RemovedExternally => ("RemovedExternally", "Somebody removed the access in AWS, and the policy lets that end the grant"),
+        EndReason::RemovedExternally => (
+            "RemovedExternally",
+            "Somebody removed the access in AWS, and the policy lets that end the grant",
+        ),
         EndReason::EndedBefore => ("Ended", "The grant had ended before"),
     }
 }
 
 /// What AWS last answered, to be put behind a sentence, with its full stop.
 fn trouble(access: &BreakglassAccess) -> String {
-    match access.status.as_ref().and_then(|status| Some((status.last_error.as_ref()?, status.tries))) {
+    match access
+        .status
+        .as_ref()
+        .and_then(|status| Some((status.last_error.as_ref()?, status.tries)))
+    {
         Some((error, tries)) => format!(". Try {tries} failed: {error}"),
         None => ".".to_owned(),
     }
@@ -338,8 +462,14 @@ fn conditions(facts: &Facts<'_>, verdict: &Verdict) -> Vec<Condition> {
         observed_generation: Some(facts.view.generation),
     };
     let all = |kind, holds| condition(kind, holds, &verdict.reason, &verdict.message);
-    let mut list = vec![all(conditions::READY, verdict.progress == Progress::Done), granted(facts, &condition)];
-    if matches!(verdict.progress, Progress::Working | Progress::WorkingAndStalled) {
+    let mut list = vec![
+        all(conditions::READY, verdict.progress == Progress::Done),
+        granted(facts, &condition),
+    ];
+    if matches!(
+        verdict.progress,
+        Progress::Working | Progress::WorkingAndStalled
+    ) {
         list.push(all(conditions::RECONCILING, true));
     }
     if verdict.progress == Progress::Stalled {
@@ -349,29 +479,55 @@ fn conditions(facts: &Facts<'_>, verdict: &Verdict) -> Vec<Condition> {
         (verdict.progress, facts.standing)
         && let Some(stalled) = stalled_access(access)
     {
-        list.push(condition(conditions::STALLED, true, &stalled.reason, &stalled.message));
+        list.push(condition(
+            conditions::STALLED,
+            true,
+            &stalled.reason,
+            &stalled.message,
+        ));
     }
     if let Standing::Ended(access, ended) = facts.standing
         && !at_rest(facts, access)
         && facts.now >= after(ended.time, facts.settings.overdue)
     {
-        let message = format!("The access should be gone since {}{}", ended.time, trouble(access));
-        list.push(condition(conditions::REVOKE_OVERDUE, true, "StillPresent", &message));
+        let message = format!(
+            "The access should be gone since {}{}",
+            ended.time,
+            trouble(access)
+        );
+        list.push(condition(
+            conditions::REVOKE_OVERDUE,
+            true,
+            "StillPresent",
+            &message,
+        ));
     }
     if let Standing::Claimed(access, _) = facts.standing
         && access.spec.origin == Some(Origin::PreExisting)
     {
         let message = "The access stood before this grant and will not be removed with it.";
-        list.push(condition(conditions::ALREADY_PRESENT, true, "StoodBefore", message));
+        list.push(condition(
+            conditions::ALREADY_PRESENT,
+            true,
+            "StoodBefore",
+            message,
+        ));
     }
     list
 }
 
 /// What was last observed in AWS, as far as this grant is concerned.
-fn granted(facts: &Facts<'_>, condition: &dyn Fn(&str, bool, &str, &str) -> Condition) -> Condition {
+fn granted(
+    facts: &Facts<'_>,
+    condition: &dyn Fn(&str, bool, &str, &str) -> Condition,
+) -> Condition {
     let (holds, reason, message) = match facts.standing {
-        Standing::Claimed(_, claim) if claim.active_time.is_some() => (true, "Present", "AWS shows the access."),
-        Standing::Ended(access, ended) if ended.active_time.is_some() && !at_rest(facts, access) => {
+        Standing::Claimed(_, claim) if claim.active_time.is_some() => {
+            (true, "Present", "AWS shows the access.")
+        }
+        Standing::Ended(access, ended)
+            if ended.active_time.is_some() && !at_rest(facts, access) =>
+        {
             (true, "Present", "AWS still shows the access.")
         }
         Standing::Ended(..) => (false, "Ended", "The grant has ended."),
@@ -390,7 +546,9 @@ fn sessions_end_by(facts: &Facts<'_>, granted: Option<Timestamp>) -> Option<Stri
         Standing::Unclaimed => return None,
     };
     const HOUR: i64 = 3_600;
-    let Some(longest) = access.spec.longest_session_seconds else { return Some("unknown".to_owned()) };
+    let Some(longest) = access.spec.longest_session_seconds else {
+        return Some("unknown".to_owned());
+    };
     let beyond = match access.spec.tuple {
         // A session of the permission set may be chained into one more role, for an hour at most
         // (IAM user guide, "Methods to assume a role": role chaining).

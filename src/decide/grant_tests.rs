@@ -9,7 +9,9 @@ use super::grant_status::{Facts, Obstacle, status};
 use super::grant_view::GrantView;
 use super::ledger::end;
 use super::policy::{Management, PolicySet, Protected, Ruling};
-use crate::api::access::{AccessState, BreakglassAccess, BreakglassAccessSpec, BreakglassAccessStatus, EndReason, Origin};
+use crate::api::access::{
+    AccessState, BreakglassAccess, BreakglassAccessSpec, BreakglassAccessStatus, EndReason, Origin,
+};
 use crate::api::conditions::{self, Condition, ConditionStatus};
 use crate::api::grant::{BreakglassGrantStatus, GrantState};
 use crate::config::Settings;
@@ -52,11 +54,26 @@ fn claimed(raw: &DynamicObject, expiry: i64) -> BreakglassAccess {
 }
 
 fn decision(raw: &DynamicObject, access: Option<&BreakglassAccess>, now: i64) -> Decision {
-    let protected = Protected { management: Management::None, ..Protected::default() };
-    decide(&view(raw), Standing::in_access(access, "uid-1"), &policies(), &protected, at(now), &Settings::default())
+    let protected = Protected {
+        management: Management::None,
+        ..Protected::default()
+    };
+    decide(
+        &view(raw),
+        Standing::in_access(access, "uid-1"),
+        &policies(),
+        &protected,
+        at(now),
+        &Settings::default(),
+    )
 }
 
-fn told(raw: &DynamicObject, access: Option<&BreakglassAccess>, ruling: Option<&Ruling>, now: i64) -> BreakglassGrantStatus {
+fn told(
+    raw: &DynamicObject,
+    access: Option<&BreakglassAccess>,
+    ruling: Option<&Ruling>,
+    now: i64,
+) -> BreakglassGrantStatus {
     told_with(raw, access, ruling, None, now)
 }
 
@@ -87,7 +104,10 @@ fn condition<'a>(status: &'a BreakglassGrantStatus, kind: &str) -> Option<&'a Co
 fn row(status: &BreakglassGrantStatus) -> (GrantState, bool, &str, bool, bool, bool) {
     let is = |kind| condition(status, kind).is_some_and(|c| c.status == ConditionStatus::True);
     let ready = condition(status, conditions::READY).unwrap();
-    assert!(condition(status, conditions::GRANTED).is_some(), "kubectl wait needs Granted always");
+    assert!(
+        condition(status, conditions::GRANTED).is_some(),
+        "kubectl wait needs Granted always"
+    );
     (
         status.state,
         is(conditions::READY),
@@ -100,8 +120,14 @@ fn row(status: &BreakglassGrantStatus) -> (GrantState, bool, &str, bool, bool, b
 
 #[test]
 fn an_admitted_grant_is_claimed_and_one_that_is_over_never() {
-    assert!(matches!(decision(&raw_grant(spec(100)), None, 1).next, Next::Claim(_)));
-    assert_eq!(decision(&raw_grant(spec(100)), None, 100).next, Next::Nothing);
+    assert!(matches!(
+        decision(&raw_grant(spec(100)), None, 1).next,
+        Next::Claim(_)
+    ));
+    assert_eq!(
+        decision(&raw_grant(spec(100)), None, 100).next,
+        Next::Nothing
+    );
     let mut revoked = raw_grant(spec(100));
     revoked.data["spec"]["revoked"] = json!(true);
     assert_eq!(decision(&revoked, None, 1).next, Next::Nothing);
@@ -122,53 +148,127 @@ fn a_scheduled_grant_is_claimed_a_minute_ahead_and_not_earlier() {
     assert!(matches!(decision(&raw, None, 440).next, Next::Claim(_)));
     let early = decision(&raw, None, 1);
     let status = told(&raw, None, early.ruling.as_ref(), 1);
-    assert_eq!(row(&status), (GrantState::Scheduled, true, "Scheduled", false, false, false));
+    assert_eq!(
+        row(&status),
+        (
+            GrantState::Scheduled,
+            true,
+            "Scheduled",
+            false,
+            false,
+            false
+        )
+    );
     assert_eq!(status.policy.as_deref(), Some("oncall"));
 }
 
 #[test]
 fn expiry_moves_earlier_always_and_later_only_by_policy() {
     let raw = raw_grant(spec(50));
-    assert_eq!(decision(&raw, Some(&claimed(&raw, 100)), 1).next, Next::MoveExpiry(at(50), None));
+    assert_eq!(
+        decision(&raw, Some(&claimed(&raw, 100)), 1).next,
+        Next::MoveExpiry(at(50), None)
+    );
     let raw = raw_grant(spec(3_600));
-    assert!(matches!(decision(&raw, Some(&claimed(&raw, 100)), 1).next, Next::MoveExpiry(to, Some(_)) if to == at(3_600)));
+    assert!(
+        matches!(decision(&raw, Some(&claimed(&raw, 100)), 1).next, Next::MoveExpiry(to, Some(_)) if to == at(3_600))
+    );
     let raw = raw_grant(spec(3_601));
     let mut access = claimed(&raw, 100);
     let decision = decision(&raw, Some(&access), 1);
     assert_eq!(decision.next, Next::Nothing);
     access.spec.claims[0].active_time = Some(at(1));
     let status = told(&raw, Some(&access), decision.ruling.as_ref(), 1);
-    assert_eq!(row(&status), (GrantState::Active, true, "Active", false, false, true));
+    assert_eq!(
+        row(&status),
+        (GrantState::Active, true, "Active", false, false, true)
+    );
     let message = &condition(&status, conditions::READY).unwrap().message;
-    assert!(message.contains("the old end stands") && message.contains("add a second grant"), "{message}");
+    assert!(
+        message.contains("the old end stands") && message.contains("add a second grant"),
+        "{message}"
+    );
 }
 
 #[test]
 fn the_table_of_conditions_holds() {
     let raw = raw_grant(spec(100));
     // Denied by policy.
-    let denied = Ruling::Denied { reason: "NoPolicyAdmits", message: "no".into() };
-    assert_eq!(row(&told(&raw, None, Some(&denied), 1)), (GrantState::Denied, false, "NoPolicyAdmits", false, true, false));
+    let denied = Ruling::Denied {
+        reason: "NoPolicyAdmits",
+        message: "no".into(),
+    };
+    assert_eq!(
+        row(&told(&raw, None, Some(&denied), 1)),
+        (
+            GrantState::Denied,
+            false,
+            "NoPolicyAdmits",
+            false,
+            true,
+            false
+        )
+    );
     // A person must act.
-    let obstacle = |stalled| Obstacle { reason: "UserNotFound".into(), message: "m".into(), stalled, retry: Some(at(9)) };
+    let obstacle = |stalled| Obstacle {
+        reason: "UserNotFound".into(),
+        message: "m".into(),
+        stalled,
+        retry: Some(at(9)),
+    };
     let status = told_with(&raw, None, None, Some(&obstacle(true)), 1);
-    assert_eq!(row(&status), (GrantState::Pending, false, "UserNotFound", false, true, false));
+    assert_eq!(
+        row(&status),
+        (
+            GrantState::Pending,
+            false,
+            "UserNotFound",
+            false,
+            true,
+            false
+        )
+    );
     assert_eq!(status.next_attempt_time, Some(at(9)));
     // AWS is slow.
     let status = told_with(&raw, None, None, Some(&obstacle(false)), 1);
-    assert_eq!(row(&status), (GrantState::Pending, false, "UserNotFound", true, false, false));
+    assert_eq!(
+        row(&status),
+        (
+            GrantState::Pending,
+            false,
+            "UserNotFound",
+            true,
+            false,
+            false
+        )
+    );
     // Claimed, not active yet.
     let mut access = claimed(&raw, 100);
-    assert_eq!(row(&told(&raw, Some(&access), None, 1)), (GrantState::Granting, false, "Granting", true, false, false));
+    assert_eq!(
+        row(&told(&raw, Some(&access), None, 1)),
+        (GrantState::Granting, false, "Granting", true, false, false)
+    );
     // Active.
     access.spec.claims[0].active_time = Some(at(1));
-    assert_eq!(row(&told(&raw, Some(&access), None, 2)), (GrantState::Active, true, "Active", false, false, true));
+    assert_eq!(
+        row(&told(&raw, Some(&access), None, 2)),
+        (GrantState::Active, true, "Active", false, false, true)
+    );
     // Must end, and is not gone.
-    assert_eq!(row(&told(&raw, Some(&access), None, 100)), (GrantState::Revoking, false, "Expired", true, false, true));
+    assert_eq!(
+        row(&told(&raw, Some(&access), None, 100)),
+        (GrantState::Revoking, false, "Expired", true, false, true)
+    );
     end(&mut access.spec, "uid-1", EndReason::Expired, at(100));
     let status = told(&raw, Some(&access), None, 101);
-    assert_eq!(row(&status), (GrantState::Revoking, false, "Expired", true, false, true));
-    assert_eq!(status.ended_time, None, "an end is told when nothing is left");
+    assert_eq!(
+        row(&status),
+        (GrantState::Revoking, false, "Expired", true, false, true)
+    );
+    assert_eq!(
+        status.ended_time, None,
+        "an end is told when nothing is left"
+    );
     // AWS refuses us meanwhile.
     let mut refused = access.clone();
     let stalled = Condition {
@@ -179,8 +279,14 @@ fn the_table_of_conditions_holds() {
         last_transition_time: at(0),
         observed_generation: None,
     };
-    refused.status = Some(BreakglassAccessStatus { conditions: vec![stalled], ..Default::default() });
-    assert_eq!(row(&told(&raw, Some(&refused), None, 101)), (GrantState::Revoking, false, "Expired", true, true, true));
+    refused.status = Some(BreakglassAccessStatus {
+        conditions: vec![stalled],
+        ..Default::default()
+    });
+    assert_eq!(
+        row(&told(&raw, Some(&refused), None, 101)),
+        (GrantState::Revoking, false, "Expired", true, true, true)
+    );
     // Overdue.
     let status = told(&raw, Some(&access), None, 100 + 301);
     assert!(condition(&status, conditions::REVOKE_OVERDUE).is_some());
@@ -188,12 +294,18 @@ fn the_table_of_conditions_holds() {
     access.spec.state = AccessState::Settling;
     access.spec.first_absent_time = Some(at(102));
     let status = told(&raw, Some(&access), None, 103);
-    assert_eq!(row(&status), (GrantState::Expired, true, "Expired", false, false, false));
+    assert_eq!(
+        row(&status),
+        (GrantState::Expired, true, "Expired", false, false, false)
+    );
     assert_eq!(status.ended_time, Some(at(100)));
     assert_eq!(status.revoked_time, Some(at(103)));
     // Past, and never claimed: no end is recorded, a corrected expiry is asked anew.
     let status = told(&raw, None, None, 100);
-    assert_eq!(row(&status), (GrantState::Expired, true, "Expired", false, false, false));
+    assert_eq!(
+        row(&status),
+        (GrantState::Expired, true, "Expired", false, false, false)
+    );
     assert_eq!(status.ended_time, None);
 }
 
@@ -208,8 +320,15 @@ fn terminal_stays_terminal_whatever_happens_to_the_tuple_later() {
     raw.data["status"] = serde_json::to_value(&covered).unwrap();
     end(&mut access.spec, "uid-2", EndReason::Expired, at(200));
     let later = told(&raw, Some(&access), None, 201);
-    assert_eq!(row(&later), row(&covered), "the other grant's end is not ours");
-    assert_eq!((later.ended_time, later.revoked_time), (covered.ended_time, covered.revoked_time));
+    assert_eq!(
+        row(&later),
+        row(&covered),
+        "the other grant's end is not ours"
+    );
+    assert_eq!(
+        (later.ended_time, later.revoked_time),
+        (covered.ended_time, covered.revoked_time)
+    );
 }
 
 #[test]
@@ -221,7 +340,17 @@ fn an_edit_after_the_end_has_no_effect_and_says_so() {
     raw.data["spec"]["expiryTime"] = json!(at(500).to_string());
     assert_eq!(decision(&raw, Some(&access), 101).next, Next::Nothing);
     let status = told(&raw, Some(&access), None, 101);
-    assert_eq!(row(&status), (GrantState::Expired, false, "EditedAfterEnd", false, true, false));
+    assert_eq!(
+        row(&status),
+        (
+            GrantState::Expired,
+            false,
+            "EditedAfterEnd",
+            false,
+            true,
+            false
+        )
+    );
 }
 
 #[test]
@@ -229,10 +358,30 @@ fn a_changed_target_ends_a_claimed_grant_and_asks_for_a_new_name() {
     let mut raw = raw_grant(spec(100));
     let mut access = claimed(&raw, 100);
     raw.data["spec"]["user"] = json!("bob");
-    assert_eq!(row(&told(&raw, Some(&access), None, 1)), (GrantState::Revoking, false, "TargetChanged", true, false, false));
+    assert_eq!(
+        row(&told(&raw, Some(&access), None, 1)),
+        (
+            GrantState::Revoking,
+            false,
+            "TargetChanged",
+            true,
+            false,
+            false
+        )
+    );
     end(&mut access.spec, "uid-1", EndReason::TargetChanged, at(1));
     access.spec.state = AccessState::Closed;
-    assert_eq!(row(&told(&raw, Some(&access), None, 2)), (GrantState::Revoked, false, "TargetChanged", false, true, false));
+    assert_eq!(
+        row(&told(&raw, Some(&access), None, 2)),
+        (
+            GrantState::Revoked,
+            false,
+            "TargetChanged",
+            false,
+            true,
+            false
+        )
+    );
 }
 
 #[test]
@@ -252,8 +401,14 @@ fn a_spec_that_no_longer_parses_keeps_its_claim_to_the_end_and_no_longer() {
     let raw = raw_grant(json!({"user": 7}));
     let mut access = claimed(&raw, 100);
     access.spec.claims[0].active_time = Some(at(1));
-    assert_eq!(row(&told(&raw, Some(&access), None, 2)), (GrantState::Active, false, "InvalidSpec", false, true, true));
-    assert_eq!(row(&told(&raw, Some(&access), None, 100)).0, GrantState::Revoking);
+    assert_eq!(
+        row(&told(&raw, Some(&access), None, 2)),
+        (GrantState::Active, false, "InvalidSpec", false, true, true)
+    );
+    assert_eq!(
+        row(&told(&raw, Some(&access), None, 100)).0,
+        GrantState::Revoking
+    );
 }
 
 #[test]
@@ -262,11 +417,22 @@ fn what_stood_before_is_said_to_stay() {
     let mut access = claimed(&raw, 100);
     access.spec.origin = Some(Origin::PreExisting);
     access.spec.claims[0].active_time = Some(at(1));
-    assert!(condition(&told(&raw, Some(&access), None, 2), conditions::ALREADY_PRESENT).is_some());
+    assert!(
+        condition(
+            &told(&raw, Some(&access), None, 2),
+            conditions::ALREADY_PRESENT
+        )
+        .is_some()
+    );
     end(&mut access.spec, "uid-1", EndReason::Expired, at(100));
     let status = told(&raw, Some(&access), None, 101);
     assert_eq!(status.state, GrantState::Expired);
-    assert!(condition(&status, conditions::READY).unwrap().message.contains("left as it was"));
+    assert!(
+        condition(&status, conditions::READY)
+            .unwrap()
+            .message
+            .contains("left as it was")
+    );
 }
 
 #[test]
@@ -274,9 +440,17 @@ fn sessions_are_said_to_end_after_the_access() {
     let raw = raw_grant(spec(100));
     let mut access = claimed(&raw, 100);
     access.spec.claims[0].active_time = Some(at(1));
-    assert_eq!(told(&raw, Some(&access), None, 2).sessions_end_by_time.as_deref(), Some("unknown"));
+    assert_eq!(
+        told(&raw, Some(&access), None, 2)
+            .sessions_end_by_time
+            .as_deref(),
+        Some("unknown")
+    );
     access.spec.longest_session_seconds = Some(43_200);
-    assert_eq!(told(&raw, Some(&access), None, 2).sessions_end_by_time, Some(at(100 + 43_200).to_string()));
+    assert_eq!(
+        told(&raw, Some(&access), None, 2).sessions_end_by_time,
+        Some(at(100 + 43_200).to_string())
+    );
 }
 
 #[test]

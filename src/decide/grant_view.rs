@@ -27,17 +27,27 @@ pub struct Asked {
 
 impl Asked {
     fn parse(spec: &Value) -> Result<Self, String> {
-        let spec: BreakglassGrantSpec =
-            serde_json::from_value(spec.clone()).map_err(|error| format!("the spec can't be read: {error}"))?;
-        let target = Target::parse(&spec.target)
-            .ok_or("exactly one of accountAssignment, identityCenterGroup and iamGroup must be set")?;
+        let spec: BreakglassGrantSpec = serde_json::from_value(spec.clone())
+            .map_err(|error| format!("the spec can't be read: {error}"))?;
+        let target = Target::parse(&spec.target).ok_or(
+            "exactly one of accountAssignment, identityCenterGroup and iamGroup must be set",
+        )?;
         if spec.user.is_empty() {
             return Err("spec.user is empty".into());
         }
-        if spec.start_time.is_some_and(|start| start >= spec.expiry_time) {
+        if spec
+            .start_time
+            .is_some_and(|start| start >= spec.expiry_time)
+        {
             return Err("spec.expiryTime must be after spec.startTime".into());
         }
-        Ok(Self { user: spec.user, target, start: spec.start_time, expiry: spec.expiry_time, ticket: spec.ticket })
+        Ok(Self {
+            user: spec.user,
+            target,
+            start: spec.start_time,
+            expiry: spec.expiry_time,
+            ticket: spec.ticket,
+        })
     }
 
     /// Hash over what may not change once a claim stands: user, target, and start as an instant
@@ -45,7 +55,11 @@ impl Asked {
     pub fn hash(&self) -> String {
         let start = self.start.map(|start| start.as_nanosecond());
         let canonical = format!("{:?}", (&self.user, &self.target, start));
-        Sha256::digest(canonical).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        Sha256::digest(canonical)
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
@@ -80,24 +94,42 @@ impl GrantView {
     /// Reads a grant. None only where the object lacks what the API server always sets.
     pub fn parse(object: &DynamicObject) -> Option<Self> {
         let meta = &object.metadata;
-        let annotation =
-            |key: &str| meta.annotations.as_ref().and_then(|annotations| annotations.get(key)).cloned();
+        let annotation = |key: &str| {
+            meta.annotations
+                .as_ref()
+                .and_then(|annotations| annotations.get(key))
+                .cloned()
+        };
         let spec = object.data.get("spec").unwrap_or(&Value::Null);
         let status = object.data.get("status").cloned().unwrap_or(Value::Null);
         let by_field = is_true(spec.get("revoked")).then(|| "spec.revoked is true".to_owned());
         let by_annotation = annotation(REVOKE_ANNOTATION).map(|why| {
-            let why = if why.trim().is_empty() { "no reason given" } else { why.trim() };
+            let why = if why.trim().is_empty() {
+                "no reason given"
+            } else {
+                why.trim()
+            };
             format!("annotation {REVOKE_ANNOTATION}: {why}")
         });
         let [pull_request, commit, approved_by] = PROVENANCE_ANNOTATIONS.map(annotation);
-        let provenance = Provenance { pull_request, commit, approved_by };
+        let provenance = Provenance {
+            pull_request,
+            commit,
+            approved_by,
+        };
         Some(Self {
-            reference: GrantRef { namespace: meta.namespace.clone()?, name: meta.name.clone()? },
+            reference: GrantRef {
+                namespace: meta.namespace.clone()?,
+                name: meta.name.clone()?,
+            },
             uid: meta.uid.clone()?,
             generation: meta.generation.unwrap_or_default(),
             created: meta.creation_timestamp.as_ref()?.0,
             deleting: meta.deletion_timestamp.is_some(),
-            finalizer: meta.finalizers.as_ref().is_some_and(|all| all.iter().any(|f| f == FINALIZER)),
+            finalizer: meta
+                .finalizers
+                .as_ref()
+                .is_some_and(|all| all.iter().any(|f| f == FINALIZER)),
             revoked: by_annotation.or(by_field),
             requested_at: annotation(REQUESTED_AT_ANNOTATION),
             provenance: (provenance != Provenance::default()).then_some(provenance),
@@ -119,8 +151,14 @@ fn is_true(value: Option<&Value>) -> bool {
 /// A forged or older status must not stop the watch: what can't be read is taken as never written,
 /// save the end, which may only ever forbid.
 fn lenient_status(status: Value) -> BreakglassGrantStatus {
-    let ended = status.get("endedTime").and_then(Value::as_str).map(str::to_owned);
-    let access_name = status.get("accessName").and_then(Value::as_str).map(str::to_owned);
+    let ended = status
+        .get("endedTime")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
+    let access_name = status
+        .get("accessName")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
     serde_json::from_value(status).unwrap_or_else(|_| BreakglassGrantStatus {
         ended_time: ended.map(|text| text.parse().unwrap_or(Timestamp::UNIX_EPOCH)),
         access_name,
@@ -148,9 +186,16 @@ mod tests {
                 "user": "alice", "reason": "r", "startTime": start, "expiryTime": "2026-01-02T00:00:00Z",
                 "target": {"iamGroup": {"account": "111122223333", "name": "Ops"}},
             });
-            GrantView::parse(&raw_grant(spec)).unwrap().asked.unwrap().hash()
+            GrantView::parse(&raw_grant(spec))
+                .unwrap()
+                .asked
+                .unwrap()
+                .hash()
         };
-        assert_eq!(hash("2026-01-01T09:00:00Z"), hash("2026-01-01T10:00:00+01:00"));
+        assert_eq!(
+            hash("2026-01-01T09:00:00Z"),
+            hash("2026-01-01T10:00:00+01:00")
+        );
         assert_ne!(hash("2026-01-01T09:00:00Z"), hash("2026-01-01T09:00:01Z"));
     }
 

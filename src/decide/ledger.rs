@@ -8,7 +8,8 @@ use super::grant_view::GrantView;
 use super::policy::PolicySet;
 use super::target::Target;
 use crate::api::access::{
-    AccessState, Attempt, BreakglassAccessSpec, Claim, EndReason, EndedClaim, Holder, Operation, Origin,
+    AccessState, Attempt, BreakglassAccessSpec, Claim, EndReason, EndedClaim, Holder, Operation,
+    Origin,
 };
 use crate::api::tuple::Tuple;
 use crate::clock::after;
@@ -56,7 +57,10 @@ pub fn evidence(claim: &Claim, grant: &Lookup, policies: &PolicySet, tuple: &Tup
         return Evidence::Ends(EndReason::EndedBefore);
     }
     // The pinned names equal what the grant said when it was admitted, byte for byte.
-    if policies.denying(&claim.grant.namespace, tuple.user(), &Target::of(tuple)).is_some() {
+    if policies
+        .denying(&claim.grant.namespace, tuple.user(), &Target::of(tuple))
+        .is_some()
+    {
         return Evidence::Ends(EndReason::DeniedByPolicy);
     }
     match &view.asked {
@@ -112,7 +116,11 @@ pub fn outstanding_until(
 }
 
 /// Until when the same operation must not be sent again, because an earlier one may still be sent.
-pub fn send_window(ledger: &BreakglassAccessSpec, operation: Operation, now: Timestamp) -> Option<Timestamp> {
+pub fn send_window(
+    ledger: &BreakglassAccessSpec,
+    operation: Operation,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let attempt = ledger.attempt.as_ref()?;
     (attempt.operation == operation && now < attempt.send_before).then_some(attempt.send_before)
 }
@@ -140,11 +148,19 @@ pub fn authority(ledger: &BreakglassAccessSpec, me: &Holder) -> Authority {
 
 /// Takes the authority over. Whoever had it may have deleted without a record, for as long as its
 /// authority and its requests live.
-pub fn take_over(ledger: &mut BreakglassAccessSpec, me: &Holder, now: Timestamp, settings: &Settings) {
+pub fn take_over(
+    ledger: &mut BreakglassAccessSpec,
+    me: &Holder,
+    now: Timestamp,
+    settings: &Settings,
+) {
     let until = match authority(ledger, me) {
         Authority::Ours => return,
         Authority::Predecessor => after(now, settings.unknown_outcome),
-        Authority::Other => after(after(now, settings.offline_authority), settings.unknown_outcome),
+        Authority::Other => after(
+            after(now, settings.offline_authority),
+            settings.unknown_outcome,
+        ),
     };
     ledger.delete_unknown_until = ledger.delete_unknown_until.max(Some(until));
     ledger.offline_deleter = Some(me.clone());
@@ -156,8 +172,12 @@ pub fn begin(ledger: &mut BreakglassAccessSpec, attempt: Attempt, settings: &Set
     if let Some(before) = ledger.attempt.take() {
         let until = Some(after(before.send_before, settings.unknown_outcome));
         match before.operation {
-            Operation::Create => ledger.create_unknown_until = ledger.create_unknown_until.max(until),
-            Operation::Delete => ledger.delete_unknown_until = ledger.delete_unknown_until.max(until),
+            Operation::Create => {
+                ledger.create_unknown_until = ledger.create_unknown_until.max(until)
+            }
+            Operation::Delete => {
+                ledger.delete_unknown_until = ledger.delete_unknown_until.max(until)
+            }
         }
     }
     ledger.first_absent_time = None;
@@ -173,14 +193,25 @@ pub fn begin(ledger: &mut BreakglassAccessSpec, attempt: Attempt, settings: &Set
 }
 
 /// Moves a claim to the ended ones. False if it was not there.
-pub fn end(ledger: &mut BreakglassAccessSpec, uid: &str, reason: EndReason, now: Timestamp) -> bool {
-    let Some(at) = ledger.claims.iter().position(|claim| claim.uid == uid) else { return false };
+pub fn end(
+    ledger: &mut BreakglassAccessSpec,
+    uid: &str,
+    reason: EndReason,
+    now: Timestamp,
+) -> bool {
+    let Some(at) = ledger.claims.iter().position(|claim| claim.uid == uid) else {
+        return false;
+    };
     let claim = ledger.claims.remove(at);
     ledger.ended.push(EndedClaim {
         uid: claim.uid,
         grant: claim.grant,
         reason,
-        time: if reason == EndReason::Expired { claim.expiry_time.min(now) } else { now },
+        time: if reason == EndReason::Expired {
+            claim.expiry_time.min(now)
+        } else {
+            now
+        },
         expiry_time: claim.expiry_time,
         active_time: claim.active_time,
         spec_hash: claim.spec_hash,

@@ -125,7 +125,8 @@ impl PolicySet {
                 Err(why) => set.unreadable.push((name, why)),
             }
         }
-        set.policies.sort_by(|a, b| a.reference.name.cmp(&b.reference.name));
+        set.policies
+            .sort_by(|a, b| a.reference.name.cmp(&b.reference.name));
         set.unreadable.sort();
         set
     }
@@ -134,34 +135,57 @@ impl PolicySet {
     pub fn readable(&self) -> Result<(), String> {
         match self.unreadable.first() {
             None => Ok(()),
-            Some((name, why)) => {
-                Err(format!("policy {name} can't be read and might deny this: {why}. Mend or delete it"))
-            }
+            Some((name, why)) => Err(format!(
+                "policy {name} can't be read and might deny this: {why}. Mend or delete it"
+            )),
         }
     }
 
     /// The Deny policy that matches, if any. Such a policy also ends what is running.
     pub fn denying(&self, namespace: &str, user: &str, target: &Target) -> Option<&Policy> {
-        self.policies.iter().filter(|policy| policy.spec.effect == Effect::Deny).find(|policy| {
-            glob::any(&policy.spec.namespaces, namespace)
-                && policy.spec.rules.iter().any(|rule| denies(rule, user, target))
-        })
+        self.policies
+            .iter()
+            .filter(|policy| policy.spec.effect == Effect::Deny)
+            .find(|policy| {
+                glob::any(&policy.spec.namespaces, namespace)
+                    && policy
+                        .spec
+                        .rules
+                        .iter()
+                        .any(|rule| denies(rule, user, target))
+            })
     }
 
     /// Asks all policies. The first by name that admits all of it is the one that counts.
     pub fn ask(&self, question: &Question<'_>, protected: &Protected) -> Ruling {
         if let Some(policy) = self.denying(question.namespace, question.user, question.target) {
             let message = format!("policy {} denies it", policy.reference.name);
-            return Ruling::Denied { reason: "DeniedByPolicy", message };
+            return Ruling::Denied {
+                reason: "DeniedByPolicy",
+                message,
+            };
         }
         if let Err(message) = self.readable() {
-            return Ruling::Denied { reason: "PolicyUnreadable", message };
+            return Ruling::Denied {
+                reason: "PolicyUnreadable",
+                message,
+            };
         }
         let mut nearest: Option<Miss> = None;
-        for policy in self.policies.iter().filter(|policy| policy.spec.effect == Effect::Allow) {
+        for policy in self
+            .policies
+            .iter()
+            .filter(|policy| policy.spec.effect == Effect::Allow)
+        {
             match policy.admits(question, protected) {
                 Ok(allowance) => return Ruling::Allowed(allowance),
-                Err(miss) if nearest.as_ref().is_none_or(|best| miss.passed > best.passed) => nearest = Some(miss),
+                Err(miss)
+                    if nearest
+                        .as_ref()
+                        .is_none_or(|best| miss.passed > best.passed) =>
+                {
+                    nearest = Some(miss)
+                }
                 Err(_) => {}
             }
         }
@@ -169,7 +193,10 @@ impl PolicySet {
             || "there is no policy that allows anything; ask the policy owners for one".to_owned(),
             |miss| format!("no policy admits it; the nearest is {}", miss.message),
         );
-        Ruling::Denied { reason: "NoPolicyAdmits", message }
+        Ruling::Denied {
+            reason: "NoPolicyAdmits",
+            message,
+        }
     }
 }
 
@@ -183,7 +210,8 @@ impl Policy {
     fn parse(object: &DynamicObject) -> Result<Self, String> {
         let name = object.metadata.name.clone().unwrap_or_default();
         let spec = object.data.get("spec").cloned().unwrap_or_default();
-        let spec: BreakglassPolicySpec = serde_json::from_value(spec).map_err(|error| error.to_string())?;
+        let spec: BreakglassPolicySpec =
+            serde_json::from_value(spec).map_err(|error| error.to_string())?;
         let ticket = spec
             .ticket_pattern
             .as_deref()
@@ -191,16 +219,26 @@ impl Policy {
             .transpose()
             .map_err(|error| format!("ticketPattern is not a regular expression: {error}"))?;
         let generation = object.metadata.generation.unwrap_or_default();
-        Ok(Self { reference: PolicyRef { name, generation }, spec, ticket })
+        Ok(Self {
+            reference: PolicyRef { name, generation },
+            spec,
+            ticket,
+        })
     }
 
     fn admits(&self, question: &Question<'_>, protected: &Protected) -> Result<Allowance, Miss> {
         let name = &self.reference.name;
         if !glob::any(&self.spec.namespaces, question.namespace) {
-            let message = format!("policy {name}, which is not for namespace {}", question.namespace);
+            let message = format!(
+                "policy {name}, which is not for namespace {}",
+                question.namespace
+            );
             return Err(Miss { passed: 0, message });
         }
-        let mut nearest = Miss { passed: 1, message: format!("policy {name}, which has no rules") };
+        let mut nearest = Miss {
+            passed: 1,
+            message: format!("policy {name}, which has no rules"),
+        };
         let mut managed_groups = None;
         for (index, rule) in self.spec.rules.iter().enumerate() {
             match allows(rule, question.user, question.target, protected) {
@@ -208,13 +246,21 @@ impl Policy {
                 Ok(managed) => managed_groups = Some(managed_groups.unwrap_or(false) || managed),
                 Err((passed, why)) if passed + 1 >= nearest.passed => {
                     let message = format!("policy {name}, rule {}: {why}", index + 1);
-                    nearest = Miss { passed: passed + 1, message };
+                    nearest = Miss {
+                        passed: passed + 1,
+                        message,
+                    };
                 }
                 Err(_) => {}
             }
         }
-        let Some(managed_groups) = managed_groups else { return Err(nearest) };
-        self.limits(question).map_err(|why| Miss { passed: 10, message: format!("policy {name}: {why}") })?;
+        let Some(managed_groups) = managed_groups else {
+            return Err(nearest);
+        };
+        self.limits(question).map_err(|why| Miss {
+            passed: 10,
+            message: format!("policy {name}: {why}"),
+        })?;
         Ok(Allowance {
             policy: self.reference.clone(),
             on_external_removal: self.spec.on_external_removal,
@@ -228,24 +274,32 @@ impl Policy {
         let Some(longest) = self.spec.max_duration else {
             return Err("it has no maxDuration, and without one it admits nothing".into());
         };
-        let from = question.start.map_or(question.created, |start| start.max(question.created));
+        let from = question
+            .start
+            .map_or(question.created, |start| start.max(question.created));
         let lasts = until(from, question.expiry);
         if lasts > longest.0 {
             let lasts = crate::api::time::Duration(lasts);
-            return Err(format!("it lasts {lasts}, and maxDuration is {longest}; for longer add a second grant that starts before this one ends"));
+            return Err(format!(
+                "it lasts {lasts}, and maxDuration is {longest}; for longer add a second grant that starts before this one ends"
+            ));
         }
         if let (Some(lead), Some(start)) = (self.spec.max_lead, question.start)
             && until(question.created, start) > lead.0
         {
-            return Err(format!("it starts more than maxLead {lead} after it was made"));
+            return Err(format!(
+                "it starts more than maxLead {lead} after it was made"
+            ));
         }
         match (&self.ticket, question.ticket) {
-            (Some(pattern), Some(ticket)) if !pattern.is_match(ticket) => {
-                Err(format!("ticket {ticket} does not match ticketPattern {}", self.spec.ticket_pattern.as_deref().unwrap_or_default()))
-            }
-            (Some(_), None) => {
-                Err(format!("it asks for a ticket that matches {}", self.spec.ticket_pattern.as_deref().unwrap_or_default()))
-            }
+            (Some(pattern), Some(ticket)) if !pattern.is_match(ticket) => Err(format!(
+                "ticket {ticket} does not match ticketPattern {}",
+                self.spec.ticket_pattern.as_deref().unwrap_or_default()
+            )),
+            (Some(_), None) => Err(format!(
+                "it asks for a ticket that matches {}",
+                self.spec.ticket_pattern.as_deref().unwrap_or_default()
+            )),
             _ => Ok(()),
         }
     }
@@ -253,15 +307,25 @@ impl Policy {
 
 /// A rule of a Deny policy: what is left out means everything.
 fn denies(rule: &PolicyRule, user: &str, target: &Target) -> bool {
-    let user_matches = rule.users.as_ref().is_none_or(|users| glob::any(users, user));
-    let no_target = rule.account_assignment.is_none() && rule.identity_center_group.is_none() && rule.iam_group.is_none();
+    let user_matches = rule
+        .users
+        .as_ref()
+        .is_none_or(|users| glob::any(users, user));
+    let no_target = rule.account_assignment.is_none()
+        && rule.identity_center_group.is_none()
+        && rule.iam_group.is_none();
     let star_covers = |_: &str| true;
     user_matches && (no_target || entitlement(rule, target, &star_covers).is_ok())
 }
 
 /// A rule of an Allow policy: what is left out means nothing. Tells whether managed groups are
 /// allowed, or how many checks passed and which one failed.
-fn allows(rule: &PolicyRule, user: &str, target: &Target, protected: &Protected) -> Result<bool, (usize, String)> {
+fn allows(
+    rule: &PolicyRule,
+    user: &str,
+    target: &Target,
+    protected: &Protected,
+) -> Result<bool, (usize, String)> {
     let star_covers = |account: &str| {
         !protected.accounts.contains(account)
             && match &protected.management {
@@ -276,37 +340,63 @@ fn allows(rule: &PolicyRule, user: &str, target: &Target, protected: &Protected)
         Some(_) => return Err((4, format!("user {user} is not among its users"))),
         None => return Err((4, "it names no users".into())),
     }
-    Ok(rule.identity_center_group.as_ref().is_some_and(|group| group.allow_managed_groups))
+    Ok(rule
+        .identity_center_group
+        .as_ref()
+        .is_some_and(|group| group.allow_managed_groups))
 }
 
 /// Whether a rule is about a target. `star_covers` says whether `*` stands for an account.
-fn entitlement(rule: &PolicyRule, target: &Target, star_covers: &dyn Fn(&str) -> bool) -> Result<(), (usize, String)> {
+fn entitlement(
+    rule: &PolicyRule,
+    target: &Target,
+    star_covers: &dyn Fn(&str) -> bool,
+) -> Result<(), (usize, String)> {
     let account_listed = |accounts: &[String], account: &str| {
-        if accounts.iter().any(|listed| listed == account || (listed == "*" && star_covers(account))) {
+        if accounts
+            .iter()
+            .any(|listed| listed == account || (listed == "*" && star_covers(account)))
+        {
             return Ok(());
         }
         let mut why = format!("account {account} is not among its accounts");
         if accounts.iter().any(|listed| listed == "*") {
-            let _ = write!(why, " (`*` does not cover the management account nor protected accounts: list it)");
+            let _ = write!(
+                why,
+                " (`*` does not cover the management account nor protected accounts: list it)"
+            );
         }
         Err((2, why))
     };
     let name_listed = |names: &[String], name: &str, what: &str| {
-        if glob::any(names, name) { Ok(()) } else { Err((3, format!("{what} {name} is not among its {what}s"))) }
+        if glob::any(names, name) {
+            Ok(())
+        } else {
+            Err((3, format!("{what} {name} is not among its {what}s")))
+        }
     };
     let other_kind = |kind: &str| Err((1, format!("it is not about {kind}")));
     match target {
-        Target::AccountAssignment { account, permission_set } => {
-            let Some(listed) = &rule.account_assignment else { return other_kind("account assignments") };
+        Target::AccountAssignment {
+            account,
+            permission_set,
+        } => {
+            let Some(listed) = &rule.account_assignment else {
+                return other_kind("account assignments");
+            };
             account_listed(&listed.accounts, account)?;
             name_listed(&listed.permission_sets, permission_set, "permission set")
         }
         Target::IdentityCenterGroup { name } => {
-            let Some(listed) = &rule.identity_center_group else { return other_kind("Identity Center groups") };
+            let Some(listed) = &rule.identity_center_group else {
+                return other_kind("Identity Center groups");
+            };
             name_listed(&listed.names, name, "group")
         }
         Target::IamGroup { account, name } => {
-            let Some(listed) = &rule.iam_group else { return other_kind("IAM groups") };
+            let Some(listed) = &rule.iam_group else {
+                return other_kind("IAM groups");
+            };
             account_listed(&listed.accounts, account)?;
             name_listed(&listed.names, name, "group")
         }

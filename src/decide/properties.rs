@@ -21,7 +21,11 @@ enum Event {
     /// Seconds pass.
     Wait(i64),
     /// A grant is claimed, to start so many seconds from now and to last so many.
-    Claim { starts_in: i64, lasts: i64, end_on_removal: bool },
+    Claim {
+        starts_in: i64,
+        lasts: i64,
+        end_on_removal: bool,
+    },
     /// A grant ends early: revoked, deleted, denied.
     Revoke(usize),
     /// The grant of a claim becomes unreadable, or readable again.
@@ -32,7 +36,10 @@ enum Event {
     Meddle(bool),
     /// Another process takes over. The old one may be cut off rather than dead, and take expired
     /// access away without the ledger, which has its effect so many seconds later.
-    Restart { same_pod: bool, cut_off: Option<i64> },
+    Restart {
+        same_pod: bool,
+        cut_off: Option<i64>,
+    },
     /// From now on readings show what was so many seconds ago.
     Lag(i64),
     /// The controller takes so many steps; each write to AWS may fail in one of these ways.
@@ -103,7 +110,10 @@ impl World {
     }
 
     fn me(&self) -> crate::api::access::Holder {
-        crate::api::access::Holder { pod: format!("pod-{}", self.pod), run: self.run.to_string() }
+        crate::api::access::Holder {
+            pod: format!("pod-{}", self.pod),
+            run: self.run.to_string(),
+        }
     }
 
     fn time(&self) -> Timestamp {
@@ -112,18 +122,28 @@ impl World {
 
     fn covered(&self) -> bool {
         self.grants.iter().any(|(claim, evidence)| {
-            due(claim, self.time()) && matches!(evidence, Evidence::Stands(until) if self.time() < *until)
+            due(claim, self.time())
+                && matches!(evidence, Evidence::Stands(until) if self.time() < *until)
         })
     }
 
     fn pass(&mut self, seconds: i64) {
         for _ in 0..seconds {
             self.now += 1;
-            let due: Vec<_> = self.late.iter().filter(|(when, _)| *when <= self.now).map(|(_, op)| *op).collect();
+            let due: Vec<_> = self
+                .late
+                .iter()
+                .filter(|(when, _)| *when <= self.now)
+                .map(|(_, op)| *op)
+                .collect();
             self.late.retain(|(when, _)| *when > self.now);
             for operation in due {
-                let active = due_claims(&self.ledger, self.time()).any(|claim| claim.active_time.is_some());
-                assert!(operation == Operation::Create || !active, "a late Delete hit an access called active (M4)");
+                let active =
+                    due_claims(&self.ledger, self.time()).any(|claim| claim.active_time.is_some());
+                assert!(
+                    operation == Operation::Create || !active,
+                    "a late Delete hit an access called active (M4)"
+                );
                 self.take_effect(operation);
             }
             self.past.remove(0);
@@ -133,8 +153,18 @@ impl World {
 
     /// What a reading shows now.
     fn seen(&self) -> Seen {
-        let shown = if self.lag == 0 { self.present } else { self.past[self.past.len() - self.lag] };
-        if shown { Seen::Present { session_seconds: None } } else { Seen::Absent }
+        let shown = if self.lag == 0 {
+            self.present
+        } else {
+            self.past[self.past.len() - self.lag]
+        };
+        if shown {
+            Seen::Present {
+                session_seconds: None,
+            }
+        } else {
+            Seen::Absent
+        }
     }
 
     fn take_effect(&mut self, operation: Operation) {
@@ -148,7 +178,11 @@ impl World {
             ..Authorities::default()
         };
         for ((claim, evidence), hidden) in self.grants.iter().zip(&self.hidden) {
-            let evidence = if *hidden { Evidence::Unknown } else { evidence.clone() };
+            let evidence = if *hidden {
+                Evidence::Unknown
+            } else {
+                evidence.clone()
+            };
             found.evidence.insert(claim.uid.clone(), evidence);
             found.admitted.push(claim.uid.clone());
         }
@@ -176,7 +210,10 @@ impl World {
                 match step {
                     Step::Read => {
                         assert!(reading.is_none(), "asks for a reading twice");
-                        reading = Some(Reading { begun: self.time(), seen: self.seen() });
+                        reading = Some(Reading {
+                            begun: self.time(),
+                            seen: self.seen(),
+                        });
                     }
                     Step::Confirm => {
                         assert!(authorities.is_none(), "asks for quorum reads twice");
@@ -194,9 +231,14 @@ impl World {
                         end(&mut self.ledger, &uid, reason, now);
                     }
                 }
-                Step::Withdraw(uids) => self.ledger.claims.retain(|claim| !uids.contains(&claim.uid)),
+                Step::Withdraw(uids) => self
+                    .ledger
+                    .claims
+                    .retain(|claim| !uids.contains(&claim.uid)),
                 Step::Write(written) => {
-                    if written.state == AccessState::Closed && self.ledger.state != AccessState::Closed {
+                    if written.state == AccessState::Closed
+                        && self.ledger.state != AccessState::Closed
+                    {
                         self.check_closing();
                     }
                     self.ledger = *written;
@@ -216,19 +258,42 @@ impl World {
 
     /// R1, R2, R4, R5, R6: asked before every write to AWS.
     fn check_sending(&self, operation: Operation, authorities: Option<&Authorities>) {
-        let attempt = self.ledger.attempt.as_ref().expect("a write without a record (R5)");
+        let attempt = self
+            .ledger
+            .attempt
+            .as_ref()
+            .expect("a write without a record (R5)");
         assert_eq!(attempt.operation, operation);
-        assert_eq!(self.ledger.origin, Some(Origin::Created), "a write to what is not ours (R4)");
+        assert_eq!(
+            self.ledger.origin,
+            Some(Origin::Created),
+            "a write to what is not ours (R4)"
+        );
         match operation {
             Operation::Create => {
                 assert!(authorities.is_some(), "a Create without quorum reads (R1)");
                 assert!(self.covered(), "a Create that no grant covers (R1)");
-                let last = self.grants.iter().filter(|(claim, _)| due(claim, self.time())).map(|(c, _)| c.expiry_time).max();
-                assert!(attempt.send_before <= last.unwrap(), "a Create may be sent after expiry (R2)");
-                assert!(!self.policies_hidden, "a Create while a policy can't be read");
+                let last = self
+                    .grants
+                    .iter()
+                    .filter(|(claim, _)| due(claim, self.time()))
+                    .map(|(c, _)| c.expiry_time)
+                    .max();
+                assert!(
+                    attempt.send_before <= last.unwrap(),
+                    "a Create may be sent after expiry (R2)"
+                );
+                assert!(
+                    !self.policies_hidden,
+                    "a Create while a policy can't be read"
+                );
             }
             Operation::Delete => {
-                let kept = self.ledger.claims.iter().any(|claim| due(claim, self.time()));
+                let kept = self
+                    .ledger
+                    .claims
+                    .iter()
+                    .any(|claim| due(claim, self.time()));
                 assert!(!kept, "a Delete while a claim stands (R6)");
             }
         }
@@ -240,9 +305,15 @@ impl World {
             assert!(!self.present, "closed while the access is there (R3)");
             for operation in [Operation::Create, Operation::Delete] {
                 let until = outstanding_until(&self.ledger, operation, self.time(), &self.settings);
-                assert_eq!(until, None, "closed while a {operation:?} may still take effect (R3)");
+                assert_eq!(
+                    until, None,
+                    "closed while a {operation:?} may still take effect (R3)"
+                );
             }
-            assert!(self.late.is_empty(), "closed, and a write is still to take effect (R3)");
+            assert!(
+                self.late.is_empty(),
+                "closed, and a write is still to take effect (R3)"
+            );
         }
     }
 
@@ -251,7 +322,8 @@ impl World {
             Reply::Heard => {
                 self.take_effect(operation);
                 self.ledger.attempt = None;
-                let deleting = outstanding_until(&self.ledger, Operation::Delete, self.time(), &self.settings);
+                let deleting =
+                    outstanding_until(&self.ledger, Operation::Delete, self.time(), &self.settings);
                 if operation == Operation::Create && deleting.is_none() {
                     let now = self.time();
                     activate(&mut self.ledger, now, None, |_| true);
@@ -267,14 +339,19 @@ impl World {
     fn happen(&mut self, event: &Event) {
         match event {
             Event::Wait(seconds) => self.pass(*seconds),
-            Event::Claim { starts_in, lasts, end_on_removal } => {
+            Event::Claim {
+                starts_in,
+                lasts,
+                end_on_removal,
+            } => {
                 let uid = format!("uid-{}", self.grants.len());
                 let start = self.now + starts_in;
                 let mut claim = claim(&uid, start, start + lasts);
                 if *end_on_removal {
                     claim.on_external_removal = OnExternalRemoval::End;
                 }
-                self.grants.push((claim.clone(), Evidence::Stands(claim.expiry_time)));
+                self.grants
+                    .push((claim.clone(), Evidence::Stands(claim.expiry_time)));
                 self.hidden.push(false);
                 self.ledger.claims.push(claim);
             }
@@ -284,7 +361,12 @@ impl World {
                     *evidence = Evidence::Ends(EndReason::RevokedByRequest);
                     // The accesses controller books it, by its own quorum read.
                     let uid = claim.uid.clone();
-                    end(&mut self.ledger, &uid, EndReason::RevokedByRequest, at(self.now));
+                    end(
+                        &mut self.ledger,
+                        &uid,
+                        EndReason::RevokedByRequest,
+                        at(self.now),
+                    );
                 }
             }
             Event::Hide(which) => {
@@ -320,7 +402,10 @@ impl World {
                 let mut replies = replies.iter().copied();
                 self.turn(&mut replies);
                 if foreign_before {
-                    assert!(self.present && self.foreign, "what was there before us was touched (R4)");
+                    assert!(
+                        self.present && self.foreign,
+                        "what was there before us was touched (R4)"
+                    );
                 }
             }
         }
@@ -329,12 +414,20 @@ impl World {
     /// What a process does that is cut off from the ledger: it deletes what has expired by the
     /// ledger as it last saw it, as long as its authority lasts.
     fn delete_unrecorded(&mut self, seconds: i64) {
-        let ours = self.ledger.offline_deleter == Some(self.me()) && self.ledger.origin == Some(Origin::Created);
-        let expiry = self.ledger.claims.iter().map(|claim| claim.expiry_time).max().unwrap_or(self.time());
+        let ours = self.ledger.offline_deleter == Some(self.me())
+            && self.ledger.origin == Some(Origin::Created);
+        let expiry = self
+            .ledger
+            .claims
+            .iter()
+            .map(|claim| claim.expiry_time)
+            .max()
+            .unwrap_or(self.time());
         let sent = self.time().max(expiry);
         let wait = sent.as_second() - self.time().as_second();
         if ours && self.ledger.state != AccessState::Closed && wait < 10 {
-            self.late.push((self.now + wait + seconds, Operation::Delete));
+            self.late
+                .push((self.now + wait + seconds, Operation::Delete));
         }
     }
 
@@ -343,7 +436,12 @@ impl World {
         self.policies_hidden = false;
         self.lag = 0;
         self.hidden.fill(false);
-        let last = self.grants.iter().map(|(claim, _)| claim.expiry_time).max().unwrap_or(self.time());
+        let last = self
+            .grants
+            .iter()
+            .map(|(claim, _)| claim.expiry_time)
+            .max()
+            .unwrap_or(self.time());
         for _ in 0..400 {
             self.turn(&mut std::iter::empty());
             let over = self.time() > last;
@@ -352,7 +450,12 @@ impl World {
             }
             self.pass(3);
         }
-        assert_eq!(self.ledger.state, AccessState::Closed, "never came to rest: {:#?}", self.ledger);
+        assert_eq!(
+            self.ledger.state,
+            AccessState::Closed,
+            "never came to rest: {:#?}",
+            self.ledger
+        );
         assert!(!self.present || self.foreign, "access of ours is left (R3)");
         // L1: nothing is done any more.
         let before = self.ledger.clone();
@@ -433,7 +536,9 @@ fn a_revoke_needs_no_grant_no_policy_and_no_reading() {
             settings: &Settings::default(),
         })
     };
-    let Step::End(ended) = known(&ledger) else { panic!("an expired claim ends first") };
+    let Step::End(ended) = known(&ledger) else {
+        panic!("an expired claim ends first")
+    };
     assert_eq!(ended, [("uid".to_owned(), EndReason::Expired)]);
     end(&mut ledger, "uid", EndReason::Expired, at(10));
     assert!(matches!(known(&ledger), Step::Send(_, Operation::Delete)));

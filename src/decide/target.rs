@@ -56,11 +56,17 @@ impl Target {
     /// The target of a pinned tuple, by the names that it was pinned with.
     pub fn of(tuple: &Tuple) -> Self {
         match tuple {
-            Tuple::AccountAssignment(t) => {
-                Self::AccountAssignment { account: t.account.clone(), permission_set: t.permission_set.clone() }
-            }
-            Tuple::IdentityCenterGroup(t) => Self::IdentityCenterGroup { name: t.group.clone() },
-            Tuple::IamGroup(t) => Self::IamGroup { account: t.account.clone(), name: t.group.clone() },
+            Tuple::AccountAssignment(t) => Self::AccountAssignment {
+                account: t.account.clone(),
+                permission_set: t.permission_set.clone(),
+            },
+            Tuple::IdentityCenterGroup(t) => Self::IdentityCenterGroup {
+                name: t.group.clone(),
+            },
+            Tuple::IamGroup(t) => Self::IamGroup {
+                account: t.account.clone(),
+                name: t.group.clone(),
+            },
         }
     }
 

@@ -126,14 +126,18 @@ fn line<'a>(write: &'a Write<'a>) -> Line<'a> {
         Outcome::NotSent => ("NotSent", None),
     };
     let spec = &write.access.spec;
-    let claims = spec.claims.iter().filter(|claim| due(claim, write.begun)).map(|claim| Grant {
-        grant: &claim.grant,
-        uid: &claim.uid,
-        spec_hash: &claim.spec_hash,
-        policy: &claim.policy,
-        end_reason: None,
-        unverified_provenance: claim.provenance.as_ref(),
-    });
+    let claims = spec
+        .claims
+        .iter()
+        .filter(|claim| due(claim, write.begun))
+        .map(|claim| Grant {
+            grant: &claim.grant,
+            uid: &claim.uid,
+            spec_hash: &claim.spec_hash,
+            policy: &claim.policy,
+            end_reason: None,
+            unverified_provenance: claim.provenance.as_ref(),
+        });
     let ended = write.before.ended.iter().map(|ended| Grant {
         grant: &ended.grant,
         uid: &ended.uid,

@@ -36,12 +36,27 @@ async fn ready(State(context): State<Arc<Context>>) -> (StatusCode, &'static str
     if context.synced() {
         (StatusCode::OK, "ok\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "grants, accesses and policies have not all been listed yet\n")
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "grants, accesses and policies have not all been listed yet\n",
+        )
     }
 }
 
 async fn metrics(State(context): State<Arc<Context>>) -> impl IntoResponse {
-    context.metrics.leader.set(i64::from(context.leadership.is_ours()));
-    context.metrics.queue.set(i64::try_from(context.desk.queue_len()).unwrap_or(i64::MAX));
-    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], context.metrics.text())
+    context
+        .metrics
+        .leader
+        .set(i64::from(context.leadership.is_ours()));
+    context
+        .metrics
+        .queue
+        .set(i64::try_from(context.desk.queue_len()).unwrap_or(i64::MAX));
+    (
+        [(
+            CONTENT_TYPE,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        )],
+        context.metrics.text(),
+    )
 }

@@ -43,16 +43,34 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::default();
         let aws_writes = Family::default();
-        registry.register("breakglass_aws_writes", "Writes to AWS, by how they ended", aws_writes.clone());
+        registry.register(
+            "breakglass_aws_writes",
+            "Writes to AWS, by how they ended",
+            aws_writes.clone(),
+        );
         let panics = Counter::default();
         registry.register("breakglass_panics", "Bugs that were caught", panics.clone());
         let leader = Gauge::default();
-        registry.register("leader_election_master_status", "1 while this replica leads", leader.clone());
+        registry.register(
+            "leader_election_master_status",
+            "1 while this replica leads",
+            leader.clone(),
+        );
         let queue = Gauge::default();
-        registry.register("breakglass_desk_queue_length", "Tuples that wait for their turn at AWS", queue.clone());
+        registry.register(
+            "breakglass_desk_queue_length",
+            "Tuples that wait for their turn at AWS",
+            queue.clone(),
+        );
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("breakglass_build", "The running version", build);
-        Self { registry, aws_writes, panics, leader, queue }
+        Self {
+            registry,
+            aws_writes,
+            panics,
+            leader,
+            queue,
+        }
     }
 }
 
@@ -70,7 +88,9 @@ impl Metrics {
             Outcome::Unknown(_) => WriteOutcome::Unknown,
             Outcome::NotSent => WriteOutcome::NotSent,
         };
-        self.aws_writes.get_or_create(&AwsWrite { operation, outcome }).inc();
+        self.aws_writes
+            .get_or_create(&AwsWrite { operation, outcome })
+            .inc();
     }
 
     /// All numbers as text.
