@@ -1,17 +1,18 @@
 # `make help` lists the commands. Needed: Rust by rustup (rust-toolchain.toml names the version), Go, Python 3, a C compiler.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint build crds control-plane clean demo-programs test-programs need-rust need-python
+.PHONY: help demo test lint build crds control-plane clean programs test-programs demo-control-plane need-rust need-python
 
 # The control plane is built by Go and the rest by cargo. Neither waits for the other.
 SIDE_BY_SIDE = $(MAKE) --no-print-directory -j2
+PROGRAMS = $${CARGO_TARGET_DIR:-target}/debug
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)$$/  make \1\t\2/p' Makefile | expand -t 22
 
 demo: need-rust ## Show the main job on a real control plane and a simulated AWS; KEEP=1 leaves them running
-	@$(SIDE_BY_SIDE) demo-programs control-plane
-	@cargo run --locked --quiet --package demo -- $(if $(KEEP),--keep)
+	@$(SIDE_BY_SIDE) programs demo-control-plane
+	@$(PROGRAMS)/demo $(if $(KEEP),--keep)
 
 test: need-rust need-python ## Run every test, set-up included
 	@$(SIDE_BY_SIDE) test-programs control-plane
@@ -25,8 +26,8 @@ lint: need-rust ## Check format, lints and documentation
 build: need-rust ## Build target/release/breakglass
 	cargo build --release --locked --package breakglass --bin breakglass
 
-crds: need-rust ## Write crds/ anew from src/api
-	cargo run --locked --package breakglass -- crds --into crds
+crds: programs ## Write crds/ anew from src/api
+	$(PROGRAMS)/breakglass crds --into crds
 
 control-plane: ## Build etcd, kube-apiserver, kubectl and kube-controller-manager for demo and tests
 	@tests/control-plane/build
@@ -35,15 +36,19 @@ clean: ## Remove what was built, the control plane included
 	cargo clean
 	rm -rf target
 
-demo-programs: need-rust
+# Both by one command, because cargo would build what they share twice for two.
+programs: need-rust
 	cargo build --locked --package breakglass --package demo
 
 test-programs: need-rust
 	cargo test --workspace --locked --no-run
+
+demo-control-plane:
+	@tests/control-plane/build etcd kube-apiserver kubectl
 
 need-rust:
 	@command -v cargo >/dev/null || { echo 'make: cargo is missing: install Rust with rustup' >&2; exit 1; }
 	@command -v cc >/dev/null || { echo 'make: cc is missing: install a C compiler, such as gcc' >&2; exit 1; }
 
 need-python:
-	@python3 -m venv -h >/dev/null || { echo 'make: the tests need Python 3 with venv (on Debian: python3-venv)' >&2; exit 1; }
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { echo 'make: the tests need Python 3 with venv (on Debian: python3-venv)' >&2; exit 1; }

@@ -24,7 +24,7 @@ pub struct Config {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct IdentityCenterConfig {
-    /// ARN of the instance. Default: the one that ListInstances shows.
+    /// ARN of the instance. Default: the one that `ListInstances` shows.
     pub instance_arn: Option<String>,
     /// Primary Region of the instance. Default: the Region of the environment.
     pub region: Option<String>,

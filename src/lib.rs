@@ -7,7 +7,7 @@
 //! - [`aws`]: the three kinds of access, and how often AWS may be called;
 //! - [`controller`]: the shell that reads, asks `decide`, and acts;
 //! - [`telemetry`]: what the program says about itself;
-//! - [`clock`], [`config`]: the one wall clock, and the settings.
+//! - [`clock`], [`config`], [`digest`]: the one wall clock, the settings, and short names.
 
 pub mod api;
 pub mod aws;
@@ -15,4 +15,5 @@ pub mod clock;
 pub mod config;
 pub mod controller;
 pub mod decide;
+pub mod digest;
 pub mod telemetry;

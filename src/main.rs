@@ -30,7 +30,7 @@ enum Command {
     /// It needs a cluster (KUBECONFIG, or the service account of its pod), AWS credentials in the
     /// usual chain, and a Region (`AWS_REGION`).
     Controller(ControllerArgs),
-    /// Prints the CustomResourceDefinitions as YAML, ready for `kubectl apply --server-side -f -`.
+    /// Prints the `CustomResourceDefinitions` as YAML, ready for `kubectl apply --server-side -f -`.
     Crds {
         /// Write one file per kind into this folder instead.
         #[arg(long, value_name = "FOLDER")]

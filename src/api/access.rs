@@ -314,7 +314,7 @@ pub struct BreakglassAccessStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::time::optional_timestamp")]
     pub next_attempt_time: Option<Timestamp>,
-    /// RevokeOverdue, Blocked and others.
+    /// `RevokeOverdue`, Blocked and others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

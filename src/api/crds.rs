@@ -1,4 +1,4 @@
-//! The CustomResourceDefinitions, made from the types in this folder.
+//! The `CustomResourceDefinitions`, made from the types in this folder.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;

@@ -196,7 +196,7 @@ pub struct BreakglassGrantStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// The BreakglassAccess that carries this grant. From here on user, target and start are fixed.
+    /// The `BreakglassAccess` that carries this grant. From here on user, target and start are fixed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_name: Option<String>,
     /// When the access was first seen in AWS.

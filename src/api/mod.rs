@@ -18,7 +18,7 @@ pub const VERSION: &str = "v1alpha1";
 
 /// Finalizer of grants and accesses: access may still have to be taken away.
 pub const FINALIZER: &str = "breakglass.dev/revoke";
-/// Annotation on a grant that ends it, for emergencies. Its value says why. GitOps tools leave
+/// Annotation on a grant that ends it, for emergencies. Its value says why. `GitOps` tools leave
 /// annotations alone that are not in Git, so self-healing does not undo it.
 pub const REVOKE_ANNOTATION: &str = "breakglass.dev/revoke";
 /// Annotation on a grant that asks for a check now; any new value counts.

@@ -2,7 +2,6 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// One principal and one entitlement, pinned by ids. Names are kept for people and because IAM's
 /// API takes nothing else; they never decide identity.
@@ -98,20 +97,8 @@ impl Tuple {
             // IAM's ids are unique across accounts, but only AWS says so.
             Self::IamGroup(t) => ("iam", [&t.account, &t.account, &t.group_id, &t.user_id]),
         };
-        let mut hash = Sha256::new();
-        hash.update(prefix);
-        for id in ids {
-            // The length keeps ("ab", "c") apart from ("a", "bc").
-            hash.update((id.len() as u64).to_be_bytes());
-            hash.update(id);
-        }
-        let digest: String = hash
-            .finalize()
-            .iter()
-            .take(20)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        format!("{prefix}-{digest}")
+        let parts = std::iter::once(prefix).chain(ids.map(String::as_str));
+        format!("{prefix}-{}", crate::digest::of(20, parts))
     }
 
     /// Whether the two are the same person and entitlement, whatever they are called now.

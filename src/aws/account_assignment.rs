@@ -66,7 +66,7 @@ impl AccountAssignments {
                     return Err(account_not_found(account));
                 }
                 Err(error) if error.is_gone() => {
-                    self.center.forget_permission_set(&tuple.permission_set_arn)
+                    self.center.forget_permission_set(&tuple.permission_set_arn);
                 }
                 Err(error) => return Err(error.into()),
             }

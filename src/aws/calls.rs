@@ -102,7 +102,7 @@ where
             Ok(answer)
         }
         Err(error) => {
-            let error = Error::of(operation, effect, error);
+            let error = Error::of(operation, effect, &error);
             tracing::debug!(operation, ms, class = ?error.class, code = error.code, message = error.message, request_id = error.request_id, "called AWS");
             Err(error)
         }

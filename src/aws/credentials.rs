@@ -21,7 +21,7 @@ use super::desk::{DeskKey, Service};
 use super::error::{Class, Error};
 use crate::clock::Clock;
 
-/// In the User-Agent of every call, and so in CloudTrail.
+/// In the User-Agent of every call, and so in `CloudTrail`.
 const APP_NAME: &str = "breakglass";
 
 /// The program's one clock, for signatures and for the end of credentials.

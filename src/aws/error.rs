@@ -4,6 +4,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use crate::telemetry::chain;
+
 /// What an error means for the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
@@ -73,7 +75,7 @@ impl Error {
     }
 
     /// What the SDK made of a failed call.
-    pub fn of<E>(operation: &'static str, effect: Effect, error: SdkError<E, HttpResponse>) -> Self
+    pub fn of<E>(operation: &'static str, effect: Effect, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
@@ -83,14 +85,17 @@ impl Error {
             .and_then(|response| response.body().bytes())
             .unwrap_or_default();
         let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-        let reason = json["Reason"].as_str().map(str::to_owned);
+        let reason = json
+            .get("Reason")
+            .and_then(serde_json::Value::as_str)
+            .map(str::to_owned);
         let header = |name| {
             raw.and_then(|response| response.headers().get(name))
                 .map(str::to_owned)
         };
         let request_id = header("x-amzn-requestid").or_else(|| header("x-amzn-request-id"));
         let code = error.code().map(str::to_owned);
-        let (class, message) = match &error {
+        let (class, message) = match error {
             SdkError::ServiceError(_) => {
                 let class = classify(
                     code.as_deref(),
@@ -112,24 +117,24 @@ impl Error {
                     ),
                 )
             }
-            SdkError::ConstructionFailure(_) => (Class::Invalid, chain(&error)),
+            SdkError::ConstructionFailure(_) => (Class::Invalid, chain(error)),
             // Credentials are loaded before anything is sent; so is a connection opened.
-            SdkError::DispatchFailure(failure) if is_about_credentials(&error) => {
+            SdkError::DispatchFailure(failure) if is_about_credentials(error) => {
                 let _ = failure;
                 (
                     Class::Denied,
                     format!(
                         "no usable AWS credentials ({}); set them in the environment, a profile, or the pod's service account",
-                        chain(&error)
+                        chain(error)
                     ),
                 )
             }
             SdkError::DispatchFailure(failure)
-                if failure.is_io() && chain(&error).contains("connect") =>
+                if failure.is_io() && chain(error).contains("connect") =>
             {
-                (Class::Transient, chain(&error))
+                (Class::Transient, chain(error))
             }
-            _ => (unheard(effect), chain(&error)),
+            _ => (unheard(effect), chain(error)),
         };
         Self {
             operation,
@@ -222,21 +227,6 @@ pub fn classify_failure_reason(reason: &str) -> Class {
 
 fn is_about_credentials<E: std::error::Error + 'static>(error: &E) -> bool {
     chain(error).to_lowercase().contains("credential")
-}
-
-/// An error and what is behind it, on one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let next = error.to_string();
-        if !text.contains(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use aws_sdk_iam::types::Tag;
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
 use super::calls::Calls;
 use super::credentials::{Role, Roles};
@@ -394,11 +393,7 @@ fn tag_key(group: &str) -> String {
     if key.len() <= 128 && group.chars().all(fits) {
         return key;
     }
-    let hash: String = Sha256::digest(group)
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = crate::digest::of(16, [group]);
     format!("breakglass:sha256:{hash}")
 }
 

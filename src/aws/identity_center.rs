@@ -23,6 +23,18 @@ pub(super) struct Instance {
     pub(super) owner_account: String,
 }
 
+/// What `ListInstances` has shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Found {
+    /// It has not answered yet.
+    #[default]
+    NotAsked,
+    /// There is none.
+    None,
+    /// The one to work with.
+    One(Instance),
+}
+
 /// A permission set. Its name never changes (SSO Admin API reference, `UpdatePermissionSet` takes none).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PermissionSet {
@@ -44,7 +56,7 @@ pub(super) struct IdentityCenter {
     pub(super) roles: Roles,
     region: String,
     configured_arn: Option<String>,
-    found: Mutex<Option<Option<Instance>>>,
+    found: Mutex<Found>,
     permission_sets: Mutex<HashMap<String, PermissionSet>>,
     /// One at a time goes through all permission sets; the others find its result.
     searching: AsyncMutex<()>,
@@ -90,19 +102,23 @@ impl IdentityCenter {
         aws_sdk_identitystore::Client::new(&self.roles.reaper.reads)
     }
 
+    fn found(&self) -> std::sync::MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What is known of the management account without asking.
     pub(super) fn management(&self) -> Management {
-        match &*self.found.lock().unwrap_or_else(PoisonError::into_inner) {
-            None => Management::Unknown,
-            Some(None) => Management::None,
-            Some(Some(instance)) => Management::Account(instance.owner_account.clone()),
+        match &*self.found() {
+            Found::NotAsked => Management::Unknown,
+            Found::None => Management::None,
+            Found::One(instance) => Management::Account(instance.owner_account.clone()),
         }
     }
 
     /// The instance, found once. An account that has none is asked again each time: one may be
     /// switched on.
     pub(super) async fn instance(&self) -> Result<Instance, ResolveError> {
-        if let Some(Some(instance)) = &*self.found.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Found::One(instance) = &*self.found() {
             return Ok(instance.clone());
         }
         let found = self.list_instances().await?;
@@ -114,7 +130,7 @@ impl IdentityCenter {
             })?,
             (None, [only]) => only,
             (None, []) => {
-                *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(None);
+                *self.found() = Found::None;
                 let message = format!("there is no Identity Center instance in Region {region}; set AWS_REGION or identityCenter.region to its primary Region");
                 return Err(ResolveError::stalled("InstanceNotFound", message));
             }
@@ -124,7 +140,7 @@ impl IdentityCenter {
                 return Err(ResolveError::stalled("SeveralInstances", message));
             }
         };
-        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Some(chosen.clone()));
+        *self.found() = Found::One(chosen.clone());
         Ok(chosen.clone())
     }
 
@@ -254,7 +270,7 @@ impl IdentityCenter {
             match self.permission_set(&instance.arn, &arn).await {
                 // A set may vanish while we look, and a delegate may be refused a single one.
                 Err(error) if matches!(error.class, Class::Gone | Class::Denied) => {
-                    unreadable = Some(error)
+                    unreadable = Some(error);
                 }
                 Err(error) => return Err(error.into()),
                 Ok(_) => {}
@@ -387,10 +403,8 @@ pub(super) fn exact(what: &str, written: &str, spelled: &str) -> Result<(), Reso
 
 /// Seconds of a session's length such as `PT1H30M` (SSO Admin API reference, `SessionDuration`).
 fn iso_8601_seconds(text: &str) -> Option<i64> {
-    let span: jiff::Span = text.parse().ok()?;
-    span.total(jiff::Unit::Second)
-        .ok()
-        .map(|seconds| seconds as i64)
+    let length: jiff::SignedDuration = text.parse().ok()?;
+    Some(length.as_secs())
 }
 
 /// What is shared by the parts that need Identity Center.

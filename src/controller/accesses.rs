@@ -15,7 +15,8 @@ use super::memory::Purpose;
 use super::{quorum, wake};
 use crate::api::FINALIZER;
 use crate::api::access::{
-    AccessState, BreakglassAccess, BreakglassAccessSpec, EndReason, GrantRef,
+    AccessState, BreakglassAccess, BreakglassAccessSpec, BreakglassAccessStatus, EndReason,
+    GrantRef,
 };
 use crate::aws::desk::{Priority, Request};
 use crate::clock::after;
@@ -32,18 +33,25 @@ pub enum Error {
     /// The API server failed us.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// A bug of ours.
-    #[error("a bug: looking after an access panicked")]
-    Panicked,
 }
 
 /// Looks after one access.
 pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Result<Action, Error> {
     let now = context.clock.now();
-    if !context.leadership.is_ours() || context.observe {
+    if context.observe {
         return Ok(wake::at(now, None));
     }
     let access = parse_access(&object).map_err(Error::Unreadable)?;
+    if !context.leadership.is_ours() {
+        // Becoming leader looks at all again. But who may delete without the API server must do so
+        // when it is away, and with it the lease.
+        let ours = access.spec.offline_deleter.as_ref() == Some(&context.me);
+        if ours && purpose(&access.spec, now) == Purpose::Revoke {
+            ask_for_turn(&context, &access, now);
+        }
+        let next = next_wake(&access.spec, now, &context.settings).filter(|_| ours);
+        return Ok(wake::at(now, next));
+    }
     let name = access.metadata.name.clone().unwrap_or_default();
     // Where the API server can't be reached, the desk must hear of it all the same.
     let booked = book_ends(&context, access.clone()).await;
@@ -248,7 +256,7 @@ async fn show(
     let name = access.metadata.name.clone().unwrap_or_default();
     let new = status(&access, &context.memory.get(&name), now, &context.settings);
     if access.status.as_ref() == Some(&new)
-        || (access.status.is_none() && new == Default::default())
+        || (access.status.is_none() && new == BreakglassAccessStatus::default())
     {
         return Ok(access);
     }

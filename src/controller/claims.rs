@@ -4,10 +4,12 @@ use jiff::Timestamp;
 use kube::core::DynamicObject;
 
 use super::accesses::new_access;
-use super::cluster::Error as ClusterError;
+use super::cluster::{Error as ClusterError, set_status};
 use super::context::Context;
 use super::wake;
 use crate::api::access::{BreakglassAccess, BreakglassAccessSpec, Claim};
+use crate::api::grant::BreakglassGrantStatus;
+use crate::api::tuple::Tuple;
 use crate::aws::ResolveError;
 use crate::clock::after;
 use crate::decide::grant::over;
@@ -46,37 +48,11 @@ pub async fn claim(
             ..Attempt::default()
         });
     }
-    let Ok(asked) = &seen.asked else {
-        return Ok(Attempt::default());
-    };
-    let resolved = match context.aws.resolve(&asked.user, &asked.target).await {
-        Ok(resolved) => resolved,
+    let tuple = match pin(context, seen, allowance).await {
+        Ok(tuple) => tuple,
         Err(error) => return Ok(set_aside(context, seen, &error)),
     };
-    if resolved.managed_elsewhere && !allowance.managed_groups {
-        let error = ResolveError::Stalled {
-            reason: "GroupManagedElsewhere",
-            message: format!(
-                "{} is synchronised from another directory, which may undo the membership; use a group of its own, or a policy rule with allowManagedGroups: true",
-                asked.target
-            ),
-        };
-        return Ok(set_aside(context, seen, &error));
-    }
-    let access_name = resolved.tuple.access_name();
-    if seen.status.granted_time.is_some()
-        && seen
-            .status
-            .access_name
-            .as_ref()
-            .is_some_and(|name| *name != access_name)
-    {
-        let error = ResolveError::Stalled {
-            reason: "IdentityChanged",
-            message: "user or target have other ids in AWS than when this grant was granted; make a new grant".into(),
-        };
-        return Ok(set_aside(context, seen, &error));
-    }
+    let access_name = tuple.access_name();
     // From here on by quorum: the grant first, then the ledger.
     let Some(mut grant) = context.cluster.grant(&seen.reference).await? else {
         return Ok(Attempt::default());
@@ -101,7 +77,7 @@ pub async fn claim(
                 retry: None,
             });
         }
-        if !access.spec.tuple.same_ids(&resolved.tuple) || access.spec.claims.len() >= MOST_CLAIMS {
+        if !access.spec.tuple.same_ids(&tuple) || access.spec.claims.len() >= MOST_CLAIMS {
             let error = ResolveError::Stalled {
                 reason: "TooManyClaims",
                 message: format!(
@@ -115,18 +91,22 @@ pub async fn claim(
         grant = context.cluster.add_finalizer(&grant).await?;
     }
     if view.status.access_name.as_ref() != Some(&access_name) {
-        grant.data["status"]["accessName"] = access_name.clone().into();
-        if grant.data["status"]["state"].is_null() {
-            grant.data["status"]["state"] = "Pending".into();
-        }
+        let status = BreakglassGrantStatus {
+            access_name: Some(access_name.clone()),
+            ..view.status.clone()
+        };
+        set_status(&mut grant, &status);
         grant = context.cluster.replace_grant_status(&grant).await?;
     }
+    let Ok(asked) = &view.asked else {
+        return Ok(Attempt::default());
+    };
     let claim = new_claim(&view, asked, allowance);
     let access = match existing {
         None => {
             let spec = BreakglassAccessSpec {
                 claims: vec![claim],
-                ..BreakglassAccessSpec::new(resolved.tuple)
+                ..BreakglassAccessSpec::new(tuple)
             };
             context.cluster.create_access(&new_access(spec)).await?
         }
@@ -146,6 +126,38 @@ pub async fn claim(
         grant: Some(grant),
         retry: None,
     })
+}
+
+/// Finds what the grant names in AWS. Nothing is claimed yet, so this may wait for AWS.
+async fn pin(
+    context: &Context,
+    view: &GrantView,
+    allowance: &Allowance,
+) -> Result<Tuple, ResolveError> {
+    let asked = view
+        .asked
+        .as_ref()
+        .map_err(|why| ResolveError::stalled("InvalidSpec", why.clone()))?;
+    let resolved = context.aws.resolve(&asked.user, &asked.target).await?;
+    if resolved.managed_elsewhere && !allowance.managed_groups {
+        let message = format!(
+            "{} is synchronised from another directory, which may undo the membership; use a group of its own, or a policy rule with allowManagedGroups: true",
+            asked.target
+        );
+        return Err(ResolveError::stalled("GroupManagedElsewhere", message));
+    }
+    let name = resolved.tuple.access_name();
+    if view.status.granted_time.is_some()
+        && view
+            .status
+            .access_name
+            .as_ref()
+            .is_some_and(|before| *before != name)
+    {
+        let message = "user or target have other ids in AWS than when this grant was granted; make a new grant";
+        return Err(ResolveError::stalled("IdentityChanged", message));
+    }
+    Ok(resolved.tuple)
 }
 
 fn new_claim(view: &GrantView, asked: &Asked, allowance: &Allowance) -> Claim {

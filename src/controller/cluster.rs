@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kube::Client;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{ApiResource, DynamicObject};
 use serde_json::json;
 
@@ -52,6 +52,13 @@ pub struct Cluster {
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cluster").finish_non_exhaustive()
+    }
+}
+
+/// Puts a status into an object that is about to be written.
+pub fn set_status(object: &mut DynamicObject, status: &impl serde::Serialize) {
+    if let (Ok(status), Some(data)) = (serde_json::to_value(status), object.data.as_object_mut()) {
+        data.insert("status".to_owned(), status);
     }
 }
 
@@ -123,7 +130,7 @@ impl Cluster {
         // No resourceVersion in a list means a quorum read.
         let list = call(
             "list policies",
-            self.all_policies().list(&Default::default()),
+            self.all_policies().list(&ListParams::default()),
         )
         .await?;
         Ok(PolicySet::parse(&list.items))
@@ -281,9 +288,8 @@ async fn call<T>(
     operation: &'static str,
     future: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, Error> {
-    let answer = match tokio::time::timeout(TIMEOUT, future).await {
-        Err(_) => return Err(Error::Unreachable(operation, None)),
-        Ok(answer) => answer,
+    let Ok(answer) = tokio::time::timeout(TIMEOUT, future).await else {
+        return Err(Error::Unreachable(operation, None));
     };
     answer.map_err(|error| match error {
         kube::Error::Api(status) if status.is_conflict() || status.is_already_exists() => {

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use kube::core::DynamicObject;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
-use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 
 use super::cluster::{Cluster, access_resource, grant_resource};
@@ -131,15 +130,10 @@ impl Context {
         parse_access(&*self.accesses.access(&name)?).ok()
     }
 
-    /// A random id for an attempt.
+    /// An id for an attempt that no other run of any process makes.
     pub fn attempt_id(&self) -> String {
         let number = self.attempts.fetch_add(1, Ordering::Relaxed);
-        let seed = format!("{}/{}/{number}", self.me.pod, self.me.run);
-        Sha256::digest(seed)
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        crate::digest::of(8, [&*self.me.pod, &*self.me.run, &number.to_string()])
     }
 
     /// What stands in the way of a claim of that grant, as it is now.

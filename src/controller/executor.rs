@@ -22,6 +22,7 @@ use crate::clock::after;
 use crate::decide::access::{Known, Reading, Step, Waiting, activate, next};
 use crate::decide::ledger::{due_claims, end, outstanding_until};
 use crate::telemetry::audit;
+use crate::telemetry::chain;
 
 /// No turn of the protocol takes more steps; a turn that would is decided again later.
 const MOST_STEPS: usize = 12;
@@ -54,7 +55,7 @@ pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
         let shutdown = shutdown.clone();
         turns.spawn(async move {
             let name = turn.request.access.clone();
-            let done = super::unpanicked(take_turn(&context, &name, &shutdown)).await;
+            let done = super::reconciler::unpanicked(take_turn(&context, &name, &shutdown)).await;
             if done.is_none() {
                 context.metrics.panics.inc();
                 hold(&context, &name, Purpose::Watch, Duration::from_secs(5));
@@ -73,21 +74,20 @@ async fn take_turn(context: &Context, name: &str, shutdown: &CancellationToken) 
     let now = context.clock.now();
     let restless = matches!(result, Err(Failure::Restless));
     let (trouble, pause) = match result {
-        Ok(Waiting::Nothing) => (None, None),
+        Ok(Waiting::Nothing) | Err(Failure::Restless) => (None, None),
         Ok(Waiting::Until(until)) => (
             None,
-            Some(crate::clock::until(now, until).min(Duration::from_secs(60))),
+            Some(crate::clock::until(now, until).min(Duration::from_mins(1))),
         ),
         Ok(waiting) => (Some(waiting_trouble(&waiting)), None),
         Err(Failure::ShuttingDown) => return,
         Err(Failure::Cluster(ClusterError::Conflict(_))) => {
             (None, Some(Duration::from_millis(100)))
         }
-        Err(Failure::Restless) => (None, None),
         Err(Failure::Cluster(error)) => {
             tracing::warn!(
                 access = name,
-                error = &error as &dyn std::error::Error,
+                error = chain(&error),
                 "the ledger can't be read or written"
             );
             if error.is_unreachable() && offline::delete_expired(context, name).await {
@@ -340,7 +340,7 @@ async fn follow(
 ) -> Outcome {
     let name = access.metadata.name.as_deref().unwrap_or_default();
     context.memory.update(name, |tuple| {
-        tuple.pending_request_id = Some(request_id.to_owned())
+        tuple.pending_request_id = Some(request_id.to_owned());
     });
     context.wakers.access(name);
     let patience = after(attempt.send_before, context.settings.unknown_outcome);

@@ -7,7 +7,7 @@ use kube::core::DynamicObject;
 use kube::runtime::controller::Action;
 
 use super::claims;
-use super::cluster::Error as ClusterError;
+use super::cluster::{Error as ClusterError, set_status};
 use super::context::Context;
 use super::{events, wake};
 use crate::api::grant::BreakglassGrantStatus;
@@ -24,9 +24,6 @@ pub enum Error {
     /// The object lacks what the API server always sets.
     #[error("the grant has no uid, name or creation time")]
     Unreadable,
-    /// A bug of ours.
-    #[error("a bug: looking after a grant panicked")]
-    Panicked,
 }
 
 /// Looks after one grant.
@@ -52,7 +49,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     let claimed;
     match next {
         Next::Nothing => {}
-        Next::Claim(_) if context.observe => {}
+        Next::Claim(_) | Next::MoveExpiry(..) if context.observe => {}
         Next::Claim(allowance) => {
             let attempt = claims::claim(&context, &view, &allowance).await?;
             retry = attempt.retry;
@@ -63,7 +60,6 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
             claimed = attempt.access;
             standing = Standing::in_access(claimed.as_ref(), &view.uid);
         }
-        Next::MoveExpiry(..) if context.observe => {}
         Next::MoveExpiry(expiry, allowance) => {
             let access = access
                 .as_ref()
@@ -130,7 +126,7 @@ async fn show(
         return Ok(());
     }
     let old = view.status.clone();
-    object.data["status"] = serde_json::to_value(&new).unwrap_or_default();
+    set_status(object, &new);
     *object = context.cluster.replace_grant_status(object).await?;
     announce(context, object, &old, &new).await;
     Ok(())

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::telemetry::chain;
 
 const NAME: &str = "breakglass-controller";
 /// How long a lease is good for.
@@ -22,6 +23,12 @@ const MARGIN: Duration = Duration::from_secs(3);
 /// How often it is renewed, or looked at.
 const INTERVAL: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// After this long without a lease that could be asked for, a replica works without one: taking
+/// access away on time matters more than taking turns.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How often it is told that the lease can't be had.
+const REMINDER: Duration = Duration::from_mins(5);
 
 /// Whether it is this replica's turn, as of now.
 #[derive(Clone, Debug, Default)]
@@ -58,30 +65,47 @@ pub async fn run(
         clock,
         seen: None,
     };
+    let mut refusals = Refusals::default();
     loop {
         let was_ours = leadership.is_ours();
         let begun = Instant::now();
-        match tokio::time::timeout(TIMEOUT, election.round()).await {
-            Ok(Ok(true)) => {
+        let won = match tokio::time::timeout(TIMEOUT, election.round()).await {
+            Ok(Ok(won)) => {
+                refusals = Refusals::default();
+                Some(won)
+            }
+            // The API server answers, and refuses: nobody takes turns here.
+            Ok(Err(kube::Error::Api(status)))
+                if (400..500).contains(&status.code) && status.code != 429 =>
+            {
+                refusals.tell(&status.message);
+                refusals.too_many().then_some(true)
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(error = chain(&error), "the lease can't be read or written");
+                None
+            }
+            Err(_) => {
+                tracing::warn!("the lease can't be read or written: no answer from the API server");
+                None
+            }
+        };
+        match won {
+            Some(true) => {
                 leadership.set(Some(begun + DURATION - MARGIN));
                 if !was_ours {
                     tracing::info!("this replica leads");
                     elected();
                 }
             }
-            Ok(Ok(false)) => {
+            Some(false) => {
                 if was_ours {
                     tracing::warn!("another replica leads now");
                 }
                 leadership.set(None);
             }
-            Ok(Err(error)) => tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the lease can't be read or written"
-            ),
-            Err(_) => {
-                tracing::warn!("the lease can't be read or written: no answer from the API server")
-            }
+            // What we hold runs out by itself.
+            None => {}
         }
         tokio::select! {
             () = tokio::time::sleep(INTERVAL) => {}
@@ -91,6 +115,30 @@ pub async fn run(
     if leadership.is_ours() {
         let _ = tokio::time::timeout(TIMEOUT, election.give_up()).await;
         leadership.set(None);
+    }
+}
+
+/// How long the lease has been refused.
+#[derive(Debug, Default)]
+struct Refusals {
+    since: Option<Instant>,
+    told: Option<Instant>,
+}
+
+impl Refusals {
+    fn tell(&mut self, why: &str) {
+        let now = Instant::now();
+        self.since.get_or_insert(now);
+        if self.told.is_none_or(|told| now - told >= REMINDER) {
+            self.told = Some(now);
+            tracing::error!(
+                "the lease can't be had, so replicas can't take turns: {why}. Give the service account the Role of deploy/kustomize, or set the namespace of the kubeconfig's context to where it may write leases. This replica goes to work without it in {PATIENCE:?}"
+            );
+        }
+    }
+
+    fn too_many(&self) -> bool {
+        self.since.is_some_and(|since| since.elapsed() >= PATIENCE)
     }
 }
 

@@ -110,7 +110,7 @@ pub async fn record(
     let forget = || {
         context
             .memory
-            .update(&name, |tuple| tuple.unrecorded = None)
+            .update(&name, |tuple| tuple.unrecorded = None);
     };
     let ledger = &mut access.spec;
     if ledger.offline_deleter.as_ref() != Some(&context.me) || ledger.state == AccessState::Closed {
@@ -154,7 +154,7 @@ pub async fn give_up(context: &Context) {
         match tokio::time::timeout_at(deadline, write).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
-                tracing::debug!(access = name, %error, "the authority could not be given up")
+                tracing::debug!(access = name, %error, "the authority could not be given up");
             }
             Err(_) => {
                 return tracing::warn!(

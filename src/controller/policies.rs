@@ -6,12 +6,14 @@ use futures::TryStreamExt;
 use kube::core::DynamicObject;
 use tokio::sync::watch;
 
+use super::cluster::set_status;
 use super::context::Context;
 use super::watch::{Events, Mirror};
 use crate::api::conditions::{self, Condition};
 use crate::api::policy::BreakglassPolicyStatus;
 use crate::api::time::whole_seconds;
 use crate::decide::policy::PolicySet;
+use crate::telemetry::chain;
 
 /// Reads the policies again at every change, and calls `changed`.
 pub async fn run(
@@ -27,10 +29,7 @@ pub async fn run(
             Ok(Some(_)) => continue, // Some of them may still be missing, a Deny perhaps.
             Ok(None) => return,
             Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the policies can't be watched"
-                );
+                tracing::warn!(error = chain(&error), "the policies can't be watched");
                 continue;
             }
         }
@@ -86,7 +85,7 @@ async fn show(context: &Context, policy: &DynamicObject) {
         tracing::error!(policy = name, message, "a policy can't be read");
     }
     let mut object = policy.clone();
-    object.data["status"] = serde_json::to_value(&new).unwrap_or_default();
+    set_status(&mut object, &new);
     if let Err(error) = context.cluster.replace_policy_status(&object).await {
         tracing::debug!(policy = name, %error, "the status of a policy could not be written");
     }

@@ -7,6 +7,7 @@ use kube::{Api, Client};
 use serde_json::Value;
 
 use crate::api::crds;
+use crate::telemetry::chain;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -52,7 +53,7 @@ pub async fn check(client: &Client) -> Result<(), Error> {
                     return Err(Error::Refused(status.message.clone()));
                 }
                 Ok(Err(error)) => tracing::warn!(
-                    error = &error as &dyn std::error::Error,
+                    error = chain(&error),
                     "the API server can't be reached; waiting for it"
                 ),
                 Err(_) => tracing::warn!("the API server does not answer; waiting for it"),
@@ -74,7 +75,7 @@ fn schema(crd: &Value) -> Value {
         .into_iter()
         .flatten()
         .find(|version| version["name"] == crate::api::VERSION);
-    ours.map(|version| version["schema"]["openAPIV3Schema"].clone())
+    ours.and_then(|version| version.pointer("/schema/openAPIV3Schema").cloned())
         .unwrap_or_default()
 }
 

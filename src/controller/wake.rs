@@ -10,11 +10,11 @@ use crate::clock::until;
 
 /// Timers run on a clock that stands still while a machine sleeps and that does not see the wall
 /// clock being set. So no sleep is longer than this while a boundary is near ...
-const NEAR: Duration = Duration::from_secs(60);
+const NEAR: Duration = Duration::from_mins(1);
 /// ... than this while one is far ...
-const FAR: Duration = Duration::from_secs(300);
+const FAR: Duration = Duration::from_mins(5);
 /// ... or than this when none is known.
-const REST: Duration = Duration::from_secs(1800);
+const REST: Duration = Duration::from_mins(30);
 
 /// Looks again at `next`, or earlier.
 pub fn at(now: Timestamp, next: Option<Timestamp>) -> Action {
@@ -39,7 +39,8 @@ pub fn backoff(tries: u32, cap: Duration, spread: u64) -> Duration {
     let doubled = Duration::from_millis(500).saturating_mul(1 << tries.clamp(1, 16));
     let capped = doubled.min(cap);
     // Between 80 and 100 percent.
-    capped.mul_f64(1.0 - 0.2 * (spread % 100) as f64 / 100.0)
+    let less = u32::try_from(spread % 100).unwrap_or_default();
+    capped.saturating_sub(capped * less / 500)
 }
 
 #[cfg(test)]

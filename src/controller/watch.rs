@@ -120,7 +120,7 @@ impl Index {
         match event {
             watcher::Event::Apply(object) | watcher::Event::InitApply(object) => self.put(object),
             watcher::Event::Delete(object) => {
-                self.remove(object.metadata.name.as_deref().unwrap_or_default())
+                self.remove(object.metadata.name.as_deref().unwrap_or_default());
             }
             // Entries of accesses that vanished during an outage do no harm: who follows them finds
             // no access.

@@ -300,9 +300,9 @@ fn claimed(facts: &Facts<'_>, access: &BreakglassAccess, claim: &Claim) -> Verdi
             );
         }
         if let Some(Ruling::Denied { message: why, .. }) = facts.ruling {
-            message.push_str(&format!(
-                " The later expiryTime is not admitted, so the old end stands: {why}."
-            ));
+            message.push_str(" The later expiryTime is not admitted, so the old end stands: ");
+            message.push_str(why);
+            message.push('.');
         }
         return Verdict::new(GrantState::Active, Progress::Done, "Active", message);
     }
@@ -536,6 +536,8 @@ fn granted(
     condition(conditions::GRANTED, holds, reason, message)
 }
 
+const HOUR: i64 = 3_600;
+
 /// When the last session that this grant made possible ends at the latest. Taking access away ends
 /// no session that runs (Identity Center user guide, "Authentication sessions").
 fn sessions_end_by(facts: &Facts<'_>, granted: Option<Timestamp>) -> Option<String> {
@@ -545,7 +547,6 @@ fn sessions_end_by(facts: &Facts<'_>, granted: Option<Timestamp>) -> Option<Stri
         Standing::Ended(access, ended) => (access, ended.time),
         Standing::Unclaimed => return None,
     };
-    const HOUR: i64 = 3_600;
     let Some(longest) = access.spec.longest_session_seconds else {
         return Some("unknown".to_owned());
     };

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use kube::core::DynamicObject;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::target::Target;
 use crate::api::access::{GrantRef, Provenance};
@@ -53,13 +52,9 @@ impl Asked {
     /// Hash over what may not change once a claim stands: user, target, and start as an instant
     /// (the same instant written with another offset is no change).
     pub fn hash(&self) -> String {
-        let start = self.start.map(|start| start.as_nanosecond());
+        let start = self.start.map(jiff::Timestamp::as_nanosecond);
         let canonical = format!("{:?}", (&self.user, &self.target, start));
-        Sha256::digest(canonical)
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        crate::digest::of(16, [canonical.as_str()])
     }
 }
 

@@ -173,10 +173,10 @@ pub fn begin(ledger: &mut BreakglassAccessSpec, attempt: Attempt, settings: &Set
         let until = Some(after(before.send_before, settings.unknown_outcome));
         match before.operation {
             Operation::Create => {
-                ledger.create_unknown_until = ledger.create_unknown_until.max(until)
+                ledger.create_unknown_until = ledger.create_unknown_until.max(until);
             }
             Operation::Delete => {
-                ledger.delete_unknown_until = ledger.delete_unknown_until.max(until)
+                ledger.delete_unknown_until = ledger.delete_unknown_until.max(until);
             }
         }
     }

@@ -184,7 +184,7 @@ impl PolicySet {
                         .as_ref()
                         .is_none_or(|best| miss.passed > best.passed) =>
                 {
-                    nearest = Some(miss)
+                    nearest = Some(miss);
                 }
                 Err(_) => {}
             }

@@ -74,7 +74,7 @@ struct Line<'a> {
 #[serde(rename_all = "camelCase")]
 struct Grant<'a> {
     #[serde(flatten)]
-    grant: &'a GrantRef,
+    name: &'a GrantRef,
     uid: &'a str,
     spec_hash: &'a str,
     policy: &'a PolicyRef,
@@ -131,7 +131,7 @@ fn line<'a>(write: &'a Write<'a>) -> Line<'a> {
         .iter()
         .filter(|claim| due(claim, write.begun))
         .map(|claim| Grant {
-            grant: &claim.grant,
+            name: &claim.grant,
             uid: &claim.uid,
             spec_hash: &claim.spec_hash,
             policy: &claim.policy,
@@ -139,7 +139,7 @@ fn line<'a>(write: &'a Write<'a>) -> Line<'a> {
             unverified_provenance: claim.provenance.as_ref(),
         });
     let ended = write.before.ended.iter().map(|ended| Grant {
-        grant: &ended.grant,
+        name: &ended.grant,
         uid: &ended.uid,
         spec_hash: &ended.spec_hash,
         policy: &ended.policy,

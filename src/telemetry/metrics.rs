@@ -1,4 +1,4 @@
-//! Numbers for dashboards, in OpenMetrics. No name of a person or ticket is ever a label.
+//! Numbers for dashboards, in `OpenMetrics`. No name of a person or ticket is ever a label.
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};

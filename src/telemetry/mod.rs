@@ -31,3 +31,18 @@ pub fn log_to_stderr(format: LogFormat) {
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }
 }
+
+/// An error and what is behind it, on one line.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        source = error.source();
+    }
+    text
+}

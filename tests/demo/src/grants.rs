@@ -66,8 +66,9 @@ pub const MEMBER: Grant = Grant {
 pub const MALLORY: Grant = Grant {
     name: "mallory-payments",
     user: "mallory@example.com",
+    ends_after: 3600,
     about: "a policy denies this one",
-    ..ALICE_LONGER
+    ..ALICE
 };
 /// An hour too late.
 pub const DAVE: Grant = Grant {

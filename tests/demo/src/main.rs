@@ -44,7 +44,7 @@ async fn run(keep: bool) -> anyhow::Result<ExitCode> {
     let world = tokio::select! {
         world = show() => world?,
         () = &mut stop => {
-            println!("\nStopped before the end; everything that was started ends now.");
+            screen::say("\nStopped before the end; everything that was started ends now.");
             return Ok(ExitCode::from(130));
         }
     };
@@ -52,7 +52,7 @@ async fn run(keep: bool) -> anyhow::Result<ExitCode> {
         playground::explain(&world)?;
         tokio::select! {
             ended = world.controller_ended() => return Err(ended),
-            () = &mut stop => println!("\nStopping everything."),
+            () = &mut stop => screen::say("\nStopping everything."),
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -62,8 +62,8 @@ async fn run(keep: bool) -> anyhow::Result<ExitCode> {
 async fn show() -> anyhow::Result<World> {
     let world = World::start().await?;
     if let Err(error) = story::tell(&world).await {
-        let log = world.save_log();
-        return Err(error).with_context(|| format!("the controller's log is {log}"));
+        eprintln!("\nThe controller's log is kept in {}.", world.save_log());
+        return Err(error);
     }
     Ok(world)
 }

@@ -92,3 +92,39 @@ fn text(object: &Value, pointer: &str) -> String {
     let found = object.pointer(pointer).and_then(Value::as_str);
     found.unwrap_or("?").to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn picture(state: &str, aws: &[(&str, &str)]) -> Picture {
+        let mut picture = Picture::default();
+        picture.grant("a", &json!({"status": {"state": state}}));
+        picture.aws = aws
+            .iter()
+            .map(|(person, entitlement)| Holding {
+                entitlement: (*entitlement).to_owned(),
+                person: (*person).to_owned(),
+            })
+            .collect();
+        picture
+    }
+
+    /// A spectator should see each change once, and what it was before.
+    #[test]
+    fn only_what_changed_is_told() {
+        let earlier = picture("Pending", &[("bob", "X")]);
+        let later = picture("Active", &[("alice", "X")]);
+        assert_eq!(
+            later.changes_since(&earlier),
+            [
+                "grant   a: Pending -> Active",
+                "AWS     alice has X",
+                "AWS     bob no longer has X"
+            ]
+        );
+        assert!(later.changes_since(&later).is_empty());
+    }
+}

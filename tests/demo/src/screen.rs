@@ -1,6 +1,6 @@
 //! How the demo looks. Colours only on a terminal.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
@@ -17,12 +17,13 @@ const CYAN: &str = "36";
 
 /// Begins a part of the show.
 pub fn heading(text: &str) {
-    println!("\n{}", styled(BOLD, &format!("=== {text} ===")));
+    say(&format!("\n{}", styled(BOLD, &format!("=== {text} ==="))));
 }
 
 /// Explains something to the spectator.
 pub fn say(text: &str) {
-    println!("{text}");
+    // Nobody may be looking any more, as behind a pipe into `head`; the show ends in order all the same.
+    drop(writeln!(std::io::stdout(), "{text}"));
 }
 
 /// Shows a command and what it printed.
@@ -32,12 +33,12 @@ pub fn command(command: &str, output: &str) {
 
 /// Shows a table or file.
 pub fn block(title: &str, text: &str) {
-    println!("\n{}\n{text}", styled(CYAN, title));
+    say(&format!("\n{}\n{text}", styled(CYAN, title)));
 }
 
 /// Tells what just happened.
 pub fn event(time: Timestamp, text: &str) {
-    println!("{}  {text}", styled(FAINT, &clock(time)));
+    say(&format!("{}  {text}", styled(FAINT, &clock(time))));
 }
 
 /// The time of day in UTC, as `kubectl` shows it too: `12:00:07Z`.

@@ -28,6 +28,8 @@ struct Step<'a> {
     grants: &'a [(Grant, &'a str)],
     /// The grants whose access AWS must show; that of all others it must not.
     in_aws: &'a [Grant],
+    /// Whether the grants' own words are shown.
+    says_why: bool,
 }
 
 /// Plays the show. An error says which part of it did not happen.
@@ -47,10 +49,13 @@ pub async fn tell(world: &World) -> anyhow::Result<()> {
         watch
             .until(step.deadline, |picture| missing(step, &wanted, picture))
             .await
-            .with_context(|| format!("this did not happen in time: {}", step.title))?;
+            .with_context(|| format!("`{}` did not happen in time", step.title))?;
         screen::heading(&format!("{}  {}", clock(world.now()), step.title));
         screen::say(step.meaning);
         show_tables(world, &watch.picture().aws, &before).await?;
+        if step.says_why {
+            show_messages(world).await?;
+        }
     }
     screen::say("");
     let deadline = later(world.now(), ENDS_WITHIN);
@@ -84,6 +89,7 @@ fn steps(start: Timestamp) -> Vec<Step<'static>> {
                 (DAVE, "Expired"),
             ],
             in_aws: &[ALICE, BOB, MEMBER],
+            says_why: true,
         },
         Step {
             title: "alice-payments has ended; alice keeps her access",
@@ -91,6 +97,7 @@ fn steps(start: Timestamp) -> Vec<Step<'static>> {
             deadline: after(ALICE),
             grants: &[(ALICE, "Expired"), (ALICE_LONGER, "Active")],
             in_aws: &[ALICE, BOB, MEMBER],
+            says_why: false,
         },
         Step {
             title: "bob-operators has ended",
@@ -102,6 +109,7 @@ fn steps(start: Timestamp) -> Vec<Step<'static>> {
                 (MEMBER, "Active"),
             ],
             in_aws: &[ALICE, MEMBER],
+            says_why: false,
         },
         Step {
             title: "member01-work has ended",
@@ -109,13 +117,15 @@ fn steps(start: Timestamp) -> Vec<Step<'static>> {
             deadline: after(MEMBER),
             grants: &[(MEMBER, "Expired"), (ALICE_LONGER, "Active")],
             in_aws: &[ALICE],
+            says_why: false,
         },
         Step {
             title: "alice-longer has ended, the last grant for that access",
-            meaning: "Now alice's assignment is deleted. AWS takes 2 s for that.",
+            meaning: "Nothing covers alice's access any more, so her assignment was deleted; AWS took 2 s for that.",
             deadline: after(ALICE_LONGER),
             grants: &[(ALICE_LONGER, "Expired")],
             in_aws: &[],
+            says_why: false,
         },
     ]
 }
@@ -201,6 +211,23 @@ async fn apply_grants(world: &World) -> anyhow::Result<Timestamp> {
         .await?;
     screen::command("kubectl apply -f grants.yaml", &output);
     Ok(start)
+}
+
+/// The sentence that each grant has for people.
+async fn show_messages(world: &World) -> anyhow::Result<()> {
+    let columns = r#"custom-columns=NAME:.metadata.name,MESSAGE:.status.conditions[?(@.type=="Ready")].message"#;
+    let arguments = [
+        "get",
+        "breakglassgrants",
+        "--namespace",
+        NAMESPACE,
+        "--output",
+        columns,
+    ];
+    let command =
+        format!("kubectl get breakglassgrants --namespace {NAMESPACE} --output '{columns}'");
+    screen::command(&command, &world.kubectl(&arguments).await?);
+    Ok(())
 }
 
 /// What a person would type, and what AWS says at the same moment.

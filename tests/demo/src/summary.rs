@@ -60,22 +60,24 @@ pub fn print(world: &World, start: Timestamp) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How often each operation was called, and what it answered if not what was asked for.
 fn by_operation(calls: &[&CallRecord]) -> String {
-    let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let mut counts: BTreeMap<&str, (usize, BTreeMap<&str, usize>)> = BTreeMap::new();
     for call in calls {
-        let (all, refused) = counts.entry(&call.operation).or_default();
+        let (all, errors) = counts.entry(&call.operation).or_default();
         *all += 1;
-        *refused += usize::from(!call.succeeded());
+        if let Some(error) = call.outcome.as_deref().filter(|_| !call.succeeded()) {
+            *errors.entry(error).or_default() += 1;
+        }
     }
-    let line = |(operation, (all, refused)): (&str, (usize, usize))| {
-        let refused = if refused == 0 {
-            String::new()
-        } else {
-            format!(" ({refused} refused)")
-        };
-        format!("{operation:<36}{all:>4}{refused}")
-    };
-    counts.into_iter().map(line).collect::<Vec<_>>().join("\n")
+    let lines = counts.into_iter().map(|(operation, (all, errors))| {
+        let errors: Vec<String> = errors
+            .into_iter()
+            .map(|(error, count)| format!("   {count} of them: {error}"))
+            .collect();
+        format!("{operation:<41}{all:>4}{}", errors.concat())
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn is_write(call: &CallRecord) -> bool {

@@ -169,7 +169,7 @@ impl World {
 /// Installs what a cluster needs, as the README says.
 async fn install(control_plane: &ControlPlane) -> anyhow::Result<()> {
     let command = "kubectl apply --server-side -k deploy/kustomize";
-    let base = "/tmp/kz".to_owned();
+    let base = repository().join("deploy/kustomize").display().to_string();
     let began = tokio::time::Instant::now();
     // What is made by the first objects may not be served yet when the last ones need it.
     let output = loop {
@@ -228,11 +228,26 @@ fn start_controller(
         program = program.env(name, value);
     }
     let controller = program
-        .env("KUBECONFIG", control_plane.kubeconfig(SERVICE_ACCOUNT)?)
+        .env("KUBECONFIG", kubeconfig(control_plane)?)
         .env("HOME", directory.join("home"))
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .spawn(&directory.join("breakglass.log"))?;
     Ok((controller, port))
+}
+
+/// The controller's credentials. Its lease goes into the namespace of the context, as it would into that of its pod.
+fn kubeconfig(control_plane: &ControlPlane) -> anyhow::Result<PathBuf> {
+    let given = control_plane.kubeconfig(SERVICE_ACCOUNT)?;
+    let text = std::fs::read_to_string(&given)
+        .with_context(|| format!("cannot read {}", given.display()))?;
+    let mut kubeconfig: serde_json::Value = serde_json::from_str(&text)?;
+    if let Some(context) = kubeconfig.pointer_mut("/contexts/0/context") {
+        context["namespace"] = "breakglass-system".into();
+    }
+    let path = control_plane.directory().join("breakglass.kubeconfig");
+    std::fs::write(&path, kubeconfig.to_string())
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
 }
 
 /// Whether a variable of the person who runs the demo would reach AWS, a cluster or a proxy of theirs.

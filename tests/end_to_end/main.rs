@@ -1,0 +1,28 @@
+//! The whole program against a real API server, with a stand-in for AWS behind it.
+//!
+//! Most tests share one world and differ by namespace, users and entitlements; those that break something have a world of their
+//! own. They mostly wait, so run many at once: `cargo test --test end_to_end -- --test-threads 16`.
+
+#![cfg(test)]
+
+mod support;
+
+mod admission;
+mod api_outage;
+mod as_a_user;
+mod aws_faults;
+mod crashes;
+mod edits;
+mod foreign_access;
+mod guard;
+mod identities;
+mod lifecycle;
+mod moto;
+mod not_found;
+mod overlap;
+mod policies;
+mod priorities;
+mod replicas;
+mod revocation;
+mod startup;
+mod tampering;
