@@ -159,7 +159,8 @@ impl Config {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        let config: Self = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        let config: Self =
+            serde_saphyr::from_str(text).map_err(|error| one_line(&error.to_string()))?;
         config.check()?;
         Ok(config)
     }
@@ -186,6 +187,12 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// The parser draws a picture under its first line, and begins that with `error: `.
+fn one_line(error: &str) -> String {
+    let line = error.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
 }
 
 /// Reads a length of time in the notation of the API.

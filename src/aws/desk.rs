@@ -79,6 +79,38 @@ pub struct Turn {
 /// behind a mass expiry.
 const GRANT_SHARE: u32 = 8;
 
+tokio::task_local! {
+    /// Set while access is being taken away.
+    static URGENT: ();
+}
+
+/// Runs a future whose calls to AWS go before all others: one that takes access away.
+pub async fn urgently<T>(future: impl Future<Output = T>) -> T {
+    URGENT.scope((), future).await
+}
+
+/// A call that waits urgently: others let it pass.
+struct UrgentCall<'a>(&'a Desk, &'a DeskKey);
+
+impl<'a> UrgentCall<'a> {
+    fn wait(desk: &'a Desk, key: &'a DeskKey) -> Self {
+        desk.lock()
+            .counters
+            .entry(key.clone())
+            .or_default()
+            .urgent_calls += 1;
+        Self(desk, key)
+    }
+}
+
+impl Drop for UrgentCall<'_> {
+    fn drop(&mut self) {
+        if let Some(counter) = self.0.lock().counters.get_mut(self.1) {
+            counter.urgent_calls = counter.urgent_calls.saturating_sub(1);
+        }
+    }
+}
+
 /// Hands out turns and the pace of calls. Clones share both.
 #[derive(Clone, Debug)]
 pub struct Desk(Arc<Inner>);
@@ -107,6 +139,8 @@ struct Counter {
     since_grant: u32,
     /// When the bucket of calls is next full.
     full_at: Option<Instant>,
+    /// Urgent calls that wait for the bucket.
+    urgent_calls: usize,
 }
 
 impl Desk {
@@ -151,18 +185,17 @@ impl Desk {
         }
     }
 
-    /// Waits until one more call may be made against that limit.
+    /// Waits until one more call may be made against that limit. A call made in
+    /// [`urgently`] goes before all that wait without.
     pub async fn pace(&self, key: &DeskKey) {
-        let wait_until = {
-            let mut state = self.lock();
-            let counter = state.counters.entry(key.clone()).or_default();
-            let now = Instant::now();
-            let full_at = counter.full_at.map_or(now, |at| at.max(now)) + self.0.interval;
-            counter.full_at = Some(full_at);
-            full_at.checked_sub(self.0.interval * self.0.burst)
-        };
-        if let Some(wait_until) = wait_until {
-            tokio::time::sleep_until(wait_until).await;
+        let urgent = URGENT.try_with(|()| ()).is_ok();
+        let _waiting = urgent.then(|| UrgentCall::wait(self, key));
+        loop {
+            let token = self.lock().take_token(key, urgent, &self.0);
+            match token {
+                Ok(()) => return,
+                Err(free_at) => tokio::time::sleep_until(free_at).await,
+            }
         }
     }
 
@@ -173,6 +206,24 @@ impl Desk {
 }
 
 impl State {
+    /// Takes a call out of the bucket, or says when to try again.
+    fn take_token(&mut self, key: &DeskKey, urgent: bool, limits: &Inner) -> Result<(), Instant> {
+        let counter = self.counters.entry(key.clone()).or_default();
+        let now = Instant::now();
+        let full_at = counter.full_at.map_or(now, |at| at.max(now)) + limits.interval;
+        let free_at = full_at
+            .checked_sub(limits.interval * limits.burst)
+            .unwrap_or(now);
+        if free_at > now {
+            return Err(free_at);
+        }
+        if !urgent && counter.urgent_calls > 0 {
+            return Err(now + limits.interval);
+        }
+        counter.full_at = Some(full_at);
+        Ok(())
+    }
+
     fn take_next(&mut self, limit: usize) -> Option<Request> {
         let free = |key: &DeskKey| {
             self.counters
@@ -356,5 +407,34 @@ mod tests {
         }
         // 10 at once, then 20 at a tenth of a second each.
         assert_eq!(begun.elapsed().as_millis(), 2_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_urgent_call_goes_before_a_hundred_that_wait() {
+        let desk = Desk::new(&Settings {
+            calls_per_second: 4,
+            ..Settings::default()
+        });
+        let key = DeskKey {
+            scope: "a".into(),
+            service: Service::SsoAdmin,
+        };
+        let others: Vec<_> = (0..100)
+            .map(|_| {
+                let (desk, key) = (desk.clone(), key.clone());
+                tokio::spawn(async move { desk.pace(&key).await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        let begun = Instant::now();
+        urgently(desk.pace(&key)).await;
+        assert!(
+            begun.elapsed() < Duration::from_secs(1),
+            "waited {:?}",
+            begun.elapsed()
+        );
+        for other in others {
+            other.await.unwrap();
+        }
     }
 }

@@ -124,7 +124,7 @@ impl Error {
                 (
                     Class::Denied,
                     format!(
-                        "no usable AWS credentials ({}); set them in the environment, a profile, or the pod's service account",
+                        "the AWS credentials can't be used ({}); check the environment, the profile or the pod's service account, and whether the configured role may be assumed",
                         chain(error)
                     ),
                 )

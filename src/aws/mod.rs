@@ -5,9 +5,10 @@
 //! matches below.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::access::Operation;
 use crate::api::tuple::Tuple;
@@ -50,6 +51,29 @@ struct Inner {
     assignments: AccountAssignments,
     groups: IdentityCenterGroups,
     iam: IamGroups,
+    lookups: Lookups,
+}
+
+/// How many names are looked up at once in one account, or in Identity Center. Hundreds of new
+/// grants must leave room for what is being taken away.
+const LOOKUPS_AT_ONCE: usize = 2;
+
+/// Places for looking up names, by account; Identity Center goes by the empty name.
+#[derive(Debug, Default)]
+struct Lookups(Mutex<BTreeMap<String, Arc<Semaphore>>>);
+
+impl Lookups {
+    /// A place, as soon as one is free. None never comes to pass: nobody closes the semaphore.
+    async fn place(&self, account: &str) -> Option<OwnedSemaphorePermit> {
+        let places = Arc::clone(
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(account.to_owned())
+                .or_insert_with(|| Arc::new(Semaphore::new(LOOKUPS_AT_ONCE))),
+        );
+        places.acquire_owned().await.ok()
+    }
 }
 
 /// Why AWS can't be used at all until a person acts.
@@ -100,6 +124,7 @@ impl Aws {
         Ok(Self(Arc::new(Inner {
             assignments: AccountAssignments::new(Arc::clone(&center)),
             groups: IdentityCenterGroups::new(Arc::clone(&center)),
+            lookups: Lookups::default(),
             iam: IamGroups::new(calls.clone(), Arc::clone(&environment), accounts),
             calls,
             environment,
@@ -148,6 +173,12 @@ impl Aws {
 
     /// Finds what a grant names. Names must be spelled as AWS spells them, byte for byte.
     pub async fn resolve(&self, user: &str, target: &Target) -> Result<Resolved, ResolveError> {
+        let _place = match target {
+            Target::IamGroup { account, .. } => self.0.lookups.place(account).await,
+            Target::AccountAssignment { .. } | Target::IdentityCenterGroup { .. } => {
+                self.0.lookups.place("").await
+            }
+        };
         match target {
             Target::AccountAssignment {
                 account,

@@ -18,6 +18,7 @@ use crate::api::access::{
     AccessState, BreakglassAccess, BreakglassAccessSpec, BreakglassAccessStatus, EndReason,
     GrantRef,
 };
+use crate::aws::Seen;
 use crate::aws::desk::{Priority, Request};
 use crate::clock::after;
 use crate::decide::access::{Known, Step, next, next_wake};
@@ -203,12 +204,11 @@ fn drift_due(context: &Context, access: &BreakglassAccess, name: &str) -> Option
     if access.spec.state != AccessState::Open {
         return None;
     }
-    let last = context
-        .memory
-        .get(name)
-        .reading
-        .map_or(Timestamp::MIN, |(begun, _)| begun);
-    Some(after(last, context.settings.drift_interval))
+    match context.memory.get(name).reading {
+        // What was last seen is as it should be: compare again after a while.
+        Some((begun, Seen::Present { .. })) => Some(after(begun, context.settings.drift_interval)),
+        _ => Some(Timestamp::MIN),
+    }
 }
 
 /// An ended claim is remembered while the grant object exists, so that it can never come back.

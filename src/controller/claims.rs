@@ -15,7 +15,7 @@ use crate::clock::after;
 use crate::decide::grant::over;
 use crate::decide::grant_status::Obstacle;
 use crate::decide::grant_view::{Asked, GrantView};
-use crate::decide::policy::Allowance;
+use crate::decide::policy::{Allowance, Question, Ruling};
 
 /// As many claims as one access holds, by its schema.
 const MOST_CLAIMS: usize = 64;
@@ -261,7 +261,16 @@ pub async fn move_expiry(
                     && current.revoked.is_none()
                     && !current.deleting
             });
-        let Some(allowance) = allowance.filter(|_| unchanged && now < claim.expiry_time) else {
+        let policies = context.cluster.policies().await?;
+        let admitted = Question::of(view).is_some_and(|question| {
+            matches!(
+                policies.ask(&question, &context.protected()),
+                Ruling::Allowed(_)
+            )
+        });
+        let Some(allowance) =
+            allowance.filter(|_| unchanged && admitted && now < claim.expiry_time)
+        else {
             return Ok(());
         };
         claim.policy = allowance.policy.clone();

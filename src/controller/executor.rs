@@ -16,6 +16,7 @@ use super::context::Context;
 use super::memory::{Hold, Purpose, Trouble};
 use super::{offline, quorum, wake};
 use crate::api::access::{AccessState, Attempt, BreakglassAccess, BreakglassAccessSpec, Operation};
+use crate::aws::desk::{Priority, urgently};
 use crate::aws::error::{Class, Error as AwsError};
 use crate::aws::{Cleared, Outcome, Seen};
 use crate::clock::after;
@@ -55,7 +56,11 @@ pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
         let shutdown = shutdown.clone();
         turns.spawn(async move {
             let name = turn.request.access.clone();
-            let done = super::reconciler::unpanicked(take_turn(&context, &name, &shutdown)).await;
+            let work = super::reconciler::unpanicked(take_turn(&context, &name, &shutdown));
+            let done = match turn.request.priority {
+                Priority::Revoke { .. } => urgently(work).await,
+                Priority::Grant { .. } | Priority::Read => work.await,
+            };
             if done.is_none() {
                 context.metrics.panics.inc();
                 hold(&context, &name, Purpose::Watch, Duration::from_secs(5));

@@ -23,6 +23,7 @@ pub async fn run(
     policies: watch::Sender<Option<Arc<PolicySet>>>,
     changed: impl Fn(),
 ) {
+    let mut known = Vec::new();
     loop {
         match events.try_next().await {
             Ok(Some(_)) if mirror.listed().is_some() => {}
@@ -34,14 +35,29 @@ pub async fn run(
             }
         }
         let all = mirror.all();
+        // A status that was written is an event too, and concerns nobody.
+        let mut now: Vec<_> = all
+            .iter()
+            .map(|policy| (policy.metadata.uid.clone(), policy.metadata.generation))
+            .collect();
+        now.sort();
+        if policies.borrow().is_some() && now == known {
+            continue;
+        }
+        known = now;
         let set = PolicySet::parse(all.iter().map(AsRef::as_ref));
         policies.send_replace(Some(Arc::new(set)));
         context.memory.policies_changed();
         changed();
+        // What is told on the policies must not hold up the next one, a Deny perhaps.
+        tokio::spawn(show_all(Arc::clone(&context), all));
+    }
+}
+
+async fn show_all(context: Arc<Context>, policies: Vec<Arc<DynamicObject>>) {
+    for policy in &policies {
         if context.leadership.is_ours() && !context.observe {
-            for policy in &all {
-                show(&context, policy).await;
-            }
+            show(&context, policy).await;
         }
     }
 }

@@ -5,11 +5,14 @@ use std::time::Duration;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Client};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::api::crds;
 use crate::telemetry::chain;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long refusals are taken for those of an API server that is still starting.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why the controller can't start. Each says in one line what to do.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +41,7 @@ pub enum Error {
 /// an error; an API server that does not answer is waited for.
 pub async fn check(client: &Client) -> Result<(), Error> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let mut refused = None;
     for wanted in crds::all().map_err(Error::Definitions)? {
         let name = wanted
             .pointer("/metadata/name")
@@ -50,7 +54,15 @@ pub async fn check(client: &Client) -> Result<(), Error> {
                 Ok(Err(kube::Error::Api(status)))
                     if (400..500).contains(&status.code) && status.code != 429 =>
                 {
-                    return Err(Error::Refused(status.message.clone()));
+                    // An API server that has just started refuses everybody for a moment.
+                    let since = *refused.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= REFUSAL_PATIENCE {
+                        return Err(Error::Refused(status.message.clone()));
+                    }
+                    tracing::warn!(
+                        "the API server refuses us: {}; trying again",
+                        status.message
+                    );
                 }
                 Ok(Err(error)) => tracing::warn!(
                     error = chain(&error),

@@ -106,6 +106,15 @@ pub fn next(known: &Known<'_>) -> Step {
     let mut ledger = known.ledger.clone();
     tidy(&mut ledger, known.now);
     let taken_over = authority(&ledger, known.me) != Authority::Ours;
+    // Somebody else took the authority over a while ago and waits for what was before him. If he
+    // lives he finishes; two that take it from one another would never end.
+    let window = settle_window(&ledger.tuple, known.settings);
+    let others_turn = known
+        .ledger
+        .delete_unknown_until
+        .filter(|_| authority(&ledger, known.me) == Authority::Other)
+        .map(|until| after(until, window))
+        .filter(|until| known.now < *until);
     take_over(&mut ledger, known.me, known.now, known.settings);
     let tuple = Life {
         known,
@@ -113,7 +122,7 @@ pub fn next(known: &Known<'_>) -> Step {
         taken_over,
     };
     let is_due = due_claims(known.ledger, known.now).next().is_some();
-    match (known.ledger.state, known.ledger.origin, is_due) {
+    let step = match (known.ledger.state, known.ledger.origin, is_due) {
         (AccessState::Closed, _, false) => Step::Rest(Waiting::Nothing),
         (AccessState::Closed, _, true) => tuple.open(),
         (AccessState::Open, Some(Origin::PreExisting), due) => tuple.watch_pre_existing(due),
@@ -125,6 +134,10 @@ pub fn next(known: &Known<'_>) -> Step {
         | (AccessState::Settling, None | Some(Origin::PreExisting), _) => {
             Step::Rest(Waiting::Origin)
         }
+    };
+    match (step, others_turn) {
+        (Step::Write(_), Some(until)) => Step::Rest(Waiting::Until(until)),
+        (step, _) => step,
     }
 }
 

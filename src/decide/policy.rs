@@ -1,7 +1,6 @@
 //! Who may get what: the one function that the controller and the offline check share.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use kube::core::DynamicObject;
@@ -314,7 +313,7 @@ fn denies(rule: &PolicyRule, user: &str, target: &Target) -> bool {
     let no_target = rule.account_assignment.is_none()
         && rule.identity_center_group.is_none()
         && rule.iam_group.is_none();
-    let star_covers = |_: &str| true;
+    let star_covers = |_: &str| Ok(());
     user_matches && (no_target || entitlement(rule, target, &star_covers).is_ok())
 }
 
@@ -327,12 +326,18 @@ fn allows(
     protected: &Protected,
 ) -> Result<bool, (usize, String)> {
     let star_covers = |account: &str| {
-        !protected.accounts.contains(account)
-            && match &protected.management {
-                Management::Unknown => false,
-                Management::None => true,
-                Management::Account(management) => management != account,
+        if protected.accounts.contains(account) {
+            return Err("`*` does not cover protected accounts: list it");
+        }
+        match &protected.management {
+            Management::Unknown => Err(
+                "`*` does not cover the management account, and which one that is can't be told while Identity Center can't be read",
+            ),
+            Management::Account(management) if management == account => {
+                Err("`*` does not cover the management account: list it")
             }
+            Management::None | Management::Account(_) => Ok(()),
+        }
     };
     entitlement(rule, target, &star_covers)?;
     match &rule.users {
@@ -350,21 +355,21 @@ fn allows(
 fn entitlement(
     rule: &PolicyRule,
     target: &Target,
-    star_covers: &dyn Fn(&str) -> bool,
+    star_covers: &dyn Fn(&str) -> Result<(), &'static str>,
 ) -> Result<(), (usize, String)> {
     let account_listed = |accounts: &[String], account: &str| {
-        if accounts
-            .iter()
-            .any(|listed| listed == account || (listed == "*" && star_covers(account)))
-        {
-            return Ok(());
-        }
         let mut why = format!("account {account} is not among its accounts");
-        if accounts.iter().any(|listed| listed == "*") {
-            let _ = write!(
-                why,
-                " (`*` does not cover the management account nor protected accounts: list it)"
-            );
+        for listed in accounts {
+            match listed.as_str() {
+                "*" => match star_covers(account) {
+                    Ok(()) => return Ok(()),
+                    Err(reason) => {
+                        why = format!("account {account} is not among its accounts ({reason})")
+                    }
+                },
+                id if id == account => return Ok(()),
+                _ => {}
+            }
         }
         Err((2, why))
     };

@@ -698,6 +698,29 @@ fn kubectl_shows_the_columns_that_people_watch() {
 }
 
 #[test]
+fn kubectl_shows_what_a_policy_does() {
+    let server = ApiServer::shared();
+    server
+        .send(ApiServer::ADMIN, "create", &policy("columns"))
+        .unwrap();
+    let shown = server.kubectl(ApiServer::ADMIN, "get bgp columns").unwrap();
+    assert_eq!(
+        header(&shown),
+        [
+            "NAME",
+            "EFFECT",
+            "NAMESPACES",
+            "MAX-DURATION",
+            "READY",
+            "AGE"
+        ]
+    );
+    let row = shown.lines().last().unwrap();
+    let row: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(row[..4], ["columns", "Allow", r#"["breakglass"]"#, "8h"]);
+}
+
+#[test]
 fn short_names_and_the_category_find_all_kinds() {
     let server = ApiServer::shared();
     let printed = server
