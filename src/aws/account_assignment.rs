@@ -167,13 +167,14 @@ impl AccountAssignments {
             .target_type(TargetType::AwsAccount)
             .permission_set_arn(&tuple.permission_set_arn)
             .principal_type(PrincipalType::User)
-            .principal_id(&tuple.user_id)
-            .send();
+            .principal_id(&tuple.user_id);
         let leave = (cleared, Operation::Create);
         match self
             .center
             .calls
-            .write(&Self::desk_key(tuple), OPERATION, leave, send)
+            .write(&Self::desk_key(tuple), OPERATION, leave, |check| {
+                send.customize().interceptor(check).send()
+            })
             .await
         {
             Ok(answer) => outcome(OPERATION, answer.account_assignment_creation_status()),
@@ -190,13 +191,14 @@ impl AccountAssignments {
             .target_type(TargetType::AwsAccount)
             .permission_set_arn(&tuple.permission_set_arn)
             .principal_type(PrincipalType::User)
-            .principal_id(&tuple.user_id)
-            .send();
+            .principal_id(&tuple.user_id);
         let leave = (cleared, Operation::Delete);
         match self
             .center
             .calls
-            .write(&Self::desk_key(tuple), OPERATION, leave, send)
+            .write(&Self::desk_key(tuple), OPERATION, leave, |check| {
+                send.customize().interceptor(check).send()
+            })
             .await
         {
             Ok(answer) => outcome(OPERATION, answer.account_assignment_deletion_status()),

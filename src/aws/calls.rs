@@ -1,8 +1,16 @@
 //! The one way in which AWS is called: at its pace, timed, and with its failure classified.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
 use aws_sdk_sts::operation::RequestId;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tokio::time::Instant;
 
@@ -52,29 +60,65 @@ impl Calls {
         made(operation, Effect::Write, send).await
     }
 
-    /// Gives or takes access, once, if there is still time when its turn has come. The answer is
-    /// the caller's to read; an error has become the outcome already.
-    pub(super) async fn write<O, E>(
+    /// Gives or takes access, once, if there is still time when all that is left is to send it.
+    /// The answer is the caller's to read; an error has become the outcome already.
+    pub(super) async fn write<O, E, F>(
         &self,
         key: &DeskKey,
         operation: &'static str,
         (cleared, wanted): (Cleared, Operation),
-        send: impl Future<Output = Result<O, SdkError<E, HttpResponse>>>,
+        send: impl FnOnce(LastCheck) -> F,
     ) -> Result<O, Outcome>
     where
         O: RequestId,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = Result<O, SdkError<E, HttpResponse>>>,
     {
         self.desk.pace(key).await;
-        if !cleared.spend(wanted) {
-            return Err(Outcome::NotSent);
-        }
-        made(operation, Effect::Write, send)
+        let late = Arc::new(AtomicBool::new(false));
+        let check = LastCheck {
+            leave: Mutex::new(Some(cleared)),
+            wanted,
+            late: Arc::clone(&late),
+        };
+        made(operation, Effect::Write, send(check))
             .await
             .map_err(|error| match error.class {
+                _ if late.load(Ordering::Acquire) => Outcome::NotSent,
                 Class::OutcomeUnknown => Outcome::Unknown(error),
                 _ => Outcome::Failed(error),
             })
+    }
+}
+
+/// The last check before a write: made by the SDK when credentials are there and the request is
+/// signed, because either may have taken its time.
+#[derive(Debug)]
+pub(super) struct LastCheck {
+    leave: Mutex<Option<Cleared>>,
+    wanted: Operation,
+    late: Arc<AtomicBool>,
+}
+
+impl Intercept for LastCheck {
+    fn name(&self) -> &'static str {
+        "LastCheck"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let mut leave = self.leave.lock().unwrap_or_else(PoisonError::into_inner);
+        // Sent before: what became of that is what matters.
+        let leave = leave.take().ok_or("a write is sent once")?;
+        if leave.spend(self.wanted) {
+            return Ok(());
+        }
+        self.late.store(true, Ordering::Release);
+        Err("the time to send it is over".into())
     }
 }
 

@@ -35,20 +35,24 @@ impl TimeSource for SdkClock {
 }
 
 /// What the environment says (Region, credentials, endpoints), with the settings that all our calls
-/// share. The SDK has a limit for connecting only; the rest are ours.
+/// share.
 pub(super) async fn environment(region: Option<&str>, clock: Clock) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
     if let Some(region) = region {
         loader = loader.region(Region::new(region.to_owned()));
     }
+    with_our_settings(loader.load().await, clock)
+}
+
+/// The settings that all our calls share. The SDK has a limit for connecting only; the rest are
+/// ours.
+pub(super) fn with_our_settings(sdk: SdkConfig, clock: Clock) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(10))
         .operation_timeout(Duration::from_secs(30))
         .build();
-    let mut config = loader
-        .load()
-        .await
+    let mut config = sdk
         .into_builder()
         .timeout_config(timeouts)
         .time_source(SdkClock(clock))

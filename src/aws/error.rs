@@ -1,5 +1,8 @@
 //! What can go wrong when AWS is called, and what follows from it: the one place for both.
 
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -117,21 +120,10 @@ impl Error {
                     ),
                 )
             }
-            SdkError::ConstructionFailure(_) => (Class::Invalid, chain(error)),
             // Credentials are loaded before anything is sent; so is a connection opened.
-            SdkError::DispatchFailure(failure) if is_about_credentials(error) => {
-                let _ = failure;
-                (
-                    Class::Denied,
-                    format!(
-                        "the AWS credentials can't be used ({}); check the environment, the profile or the pod's service account, and whether the configured role may be assumed",
-                        chain(error)
-                    ),
-                )
-            }
-            SdkError::DispatchFailure(failure)
-                if failure.is_io() && chain(error).contains("connect") =>
-            {
+            _ if let Some(failed) = credentials_failure(error) => failed,
+            SdkError::ConstructionFailure(_) => (Class::Invalid, chain(error)),
+            SdkError::DispatchFailure(_) if never_connected(error) => {
                 (Class::Transient, chain(error))
             }
             _ => (unheard(effect), chain(error)),
@@ -170,6 +162,7 @@ fn classify(code: Option<&str>, reason: Option<&str>, status: u16, effect: Effec
         | "TooManyRequestsException"
         | "RequestLimitExceeded"
         | "RequestThrottledException"
+        | "PriorRequestNotComplete"
         | "SlowDown" => Class::Throttled,
         "ConflictException"
         | "ConcurrentModification"
@@ -182,6 +175,7 @@ fn classify(code: Option<&str>, reason: Option<&str>, status: u16, effect: Effec
         | "InvalidClientTokenId"
         | "ExpiredToken"
         | "ExpiredTokenException"
+        | "RequestExpired"
         | "SignatureDoesNotMatch"
         | "IncompleteSignature"
         | "MissingAuthenticationToken"
@@ -201,9 +195,21 @@ fn classify(code: Option<&str>, reason: Option<&str>, status: u16, effect: Effec
         | "InvalidAction"
         | "UnknownOperationException"
         | "EntityAlreadyExists" => Class::Invalid,
+        "" if status == 429 => Class::Throttled,
+        // A failure of AWS, which SSO Admin sends with status 400 too. Without a code it is not AWS
+        // that answered, but something on the way to it.
+        "InternalServerException"
+        | "InternalServerError"
+        | "InternalFailure"
+        | "InternalError"
+        | "ServiceFailure"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException"
+        | "RequestTimeout"
+        | "RequestTimeoutException"
+        | "" => unheard(effect),
         // A refusal that we do not know changes nothing; a failure of AWS might have.
-        _ if (400..500).contains(&status) && status != 408 && status != 429 => Class::Invalid,
-        _ if status == 429 => Class::Throttled,
+        _ if (400..500).contains(&status) => Class::Invalid,
         _ => unheard(effect),
     }
 }
@@ -225,8 +231,62 @@ pub fn classify_failure_reason(reason: &str) -> Class {
     }
 }
 
-fn is_about_credentials<E: std::error::Error + 'static>(error: &E) -> bool {
-    chain(error).to_lowercase().contains("credential")
+/// What follows where the credentials for a call could not be had. Nothing was sent then.
+fn credentials_failure<E>(error: &SdkError<E, HttpResponse>) -> Option<(Class, String)>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let why = chain(error);
+    // The SDK's cache of credentials has a time limit of its own, and no type for its end.
+    let class = if why.contains("identity resolver timed out") {
+        Class::Transient
+    } else {
+        let failure = find::<CredentialsError>(error)?;
+        let refused = sts_failure::<AssumeRoleError>(failure)
+            .or_else(|| sts_failure::<AssumeRoleWithWebIdentityError>(failure));
+        match failure {
+            CredentialsError::ProviderTimedOut(_) => Class::Transient,
+            _ => refused.unwrap_or(Class::Denied),
+        }
+    };
+    let message = match class {
+        Class::Denied => format!(
+            "the AWS credentials can't be used ({why}); check the environment, the profile or the pod's service account, and whether the configured role may be assumed"
+        ),
+        _ => format!("AWS credentials can't be had at the moment ({why})"),
+    };
+    Some((class, message))
+}
+
+/// What STS answered when it was asked for credentials, if it was.
+fn sts_failure<E>(error: &CredentialsError) -> Option<Class>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let error = find::<SdkError<E, HttpResponse>>(error)?;
+    let status = error.raw_response().map(|raw| raw.status().as_u16());
+    Some(match error {
+        SdkError::ServiceError(_) => {
+            classify(error.code(), None, status.unwrap_or_default(), Effect::Read)
+        }
+        // The credentials that the role is assumed with are missing themselves.
+        _ if find::<CredentialsError>(error).is_some() => Class::Denied,
+        _ => Class::Transient,
+    })
+}
+
+/// Whether no connection came about, as hyper-util tells it (`legacy::Error`). A connection that
+/// broke is something else: the request may have gone through it.
+fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
+    chain(error).contains("client error (Connect)")
+}
+
+/// The first error of this type among an error and what is behind it.
+fn find<'a, T: std::error::Error + 'static>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a T> {
+    std::iter::successors(Some(error), |error| error.source())
+        .find_map(|error| error.downcast_ref())
 }
 
 #[cfg(test)]
@@ -250,6 +310,8 @@ mod tests {
             ("ServiceQuotaExceededException", Class::Quota),
             ("ValidationException", Class::Invalid),
             ("SomethingNew", Class::Invalid),
+            ("InternalServerException", Class::OutcomeUnknown),
+            ("InternalFailure", Class::OutcomeUnknown),
         ] {
             // Emulators and older endpoints differ in the status.
             for status in [400, 403, 404, 409] {
@@ -275,6 +337,17 @@ mod tests {
             );
             assert_eq!(classify(code, None, 503, Effect::Read), Class::Transient);
         }
+    }
+
+    #[test]
+    fn an_answer_without_a_code_is_not_from_aws() {
+        for status in [200, 400, 403, 404, 408, 502] {
+            assert_eq!(
+                classify(None, None, status, Effect::Write),
+                Class::OutcomeUnknown
+            );
+        }
+        assert_eq!(classify(None, None, 429, Effect::Write), Class::Throttled);
     }
 
     #[test]

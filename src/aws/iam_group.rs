@@ -255,10 +255,8 @@ impl IamGroups {
 
     /// Whether user and group still have the pinned ids. Asked right before a write.
     async fn same_ids(&self, tuple: &IamGroup) -> Result<bool, Error> {
-        let user = self.user(&tuple.account, &tuple.user).await?;
         let group = self.group(&tuple.account, &tuple.group).await?;
-        Ok(user.is_some_and(|(id, _)| id == tuple.user_id)
-            && group.is_some_and(|(id, _)| id == tuple.group_id))
+        Ok(group.is_some_and(|(id, _)| id == tuple.group_id) && self.same_user(tuple).await?)
     }
 
     pub(super) async fn create(&self, tuple: &IamGroup, cleared: Cleared) -> Outcome {
@@ -278,12 +276,13 @@ impl IamGroups {
         let send = client
             .add_user_to_group()
             .user_name(&tuple.user)
-            .group_name(&tuple.group)
-            .send();
+            .group_name(&tuple.group);
         let key = Self::desk_key(&tuple.account);
         match self
             .calls
-            .write(&key, OPERATION, (cleared, Operation::Create), send)
+            .write(&key, OPERATION, (cleared, Operation::Create), |check| {
+                send.customize().interceptor(check).send()
+            })
             .await
         {
             Ok(answer) => Outcome::Succeeded {
@@ -307,15 +306,14 @@ impl IamGroups {
         };
         match self.same_ids(tuple).await {
             Ok(true) => {}
-            // Those of that name are others now, and not ours to touch. A reading tells the rest.
-            Ok(false) => return Outcome::Succeeded { request_id: None },
+            // Those of that name are others now, and not ours to touch. A rename ends nothing, though.
+            Ok(false) => return self.without_the_names(tuple).await,
             Err(error) => return Outcome::Failed(error),
         }
         let send = client
             .remove_user_from_group()
             .user_name(&tuple.user)
-            .group_name(&tuple.group)
-            .send();
+            .group_name(&tuple.group);
         let key = Self::desk_key(&tuple.account);
         match self
             .calls
@@ -323,7 +321,7 @@ impl IamGroups {
                 &key,
                 "iam:RemoveUserFromGroup",
                 (cleared, Operation::Delete),
-                send,
+                |check| send.customize().interceptor(check).send(),
             )
             .await
         {
@@ -336,6 +334,31 @@ impl IamGroups {
             },
             Err(outcome) => outcome,
         }
+    }
+
+    /// How a delete ends that has nobody to name: by a reading, which goes by ids.
+    async fn without_the_names(&self, tuple: &IamGroup) -> Outcome {
+        match self.read(tuple).await {
+            Ok(Seen::Absent | Seen::Gone(_)) => Outcome::Succeeded { request_id: None },
+            Ok(Seen::Present { .. }) => {
+                let message = format!(
+                    "IAM group {} ({}) has another name now, and {} is still in it; take him out by hand, or rename the group back",
+                    tuple.group, tuple.group_id, tuple.user
+                );
+                Outcome::Failed(Error::new(
+                    "iam:RemoveUserFromGroup",
+                    Class::Invalid,
+                    message,
+                ))
+            }
+            Err(error) => Outcome::Failed(error),
+        }
+    }
+
+    /// Whether the name still belongs to the pinned user. Tags of a stranger are left alone.
+    async fn same_user(&self, tuple: &IamGroup) -> Result<bool, Error> {
+        let user = self.user(&tuple.account, &tuple.user).await?;
+        Ok(user.is_some_and(|(id, _)| id == tuple.user_id))
     }
 
     /// A client for writes, once its credentials are proved to belong to the account.
@@ -363,6 +386,9 @@ impl IamGroups {
             .build();
         let tag = tag.map_err(|error| Error::new(OPERATION, Class::Invalid, error.to_string()))?;
         let client = self.writer(tuple, Operation::Create).await?;
+        if !self.same_user(tuple).await? {
+            return Ok(());
+        }
         let send = client.tag_user().user_name(&tuple.user).tags(tag).send();
         self.calls
             .note(&Self::desk_key(&tuple.account), OPERATION, send)
@@ -373,6 +399,9 @@ impl IamGroups {
     /// Takes the tag off.
     pub(super) async fn unmark(&self, tuple: &IamGroup) -> Result<(), Error> {
         let client = self.writer(tuple, Operation::Delete).await?;
+        if !self.same_user(tuple).await? {
+            return Ok(());
+        }
         let send = client
             .untag_user()
             .user_name(&tuple.user)

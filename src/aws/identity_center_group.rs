@@ -163,14 +163,18 @@ impl IdentityCenterGroups {
             .create_group_membership()
             .identity_store_id(&tuple.identity_store_id)
             .group_id(&tuple.group_id)
-            .member_id(MemberId::UserId(tuple.user_id.clone()))
-            .send();
+            .member_id(MemberId::UserId(tuple.user_id.clone()));
         let leave = (cleared, Operation::Create);
         let key = Self::desk_key(tuple);
         match self
             .center
             .calls
-            .write(&key, "identitystore:CreateGroupMembership", leave, send)
+            .write(
+                &key,
+                "identitystore:CreateGroupMembership",
+                leave,
+                |check| send.customize().interceptor(check).send(),
+            )
             .await
         {
             Ok(answer) => Outcome::Succeeded {
@@ -198,14 +202,18 @@ impl IdentityCenterGroups {
         let send = aws_sdk_identitystore::Client::new(&self.center.roles.reaper.writes)
             .delete_group_membership()
             .identity_store_id(&tuple.identity_store_id)
-            .membership_id(membership)
-            .send();
+            .membership_id(membership);
         let leave = (cleared, Operation::Delete);
         let key = Self::desk_key(tuple);
         match self
             .center
             .calls
-            .write(&key, "identitystore:DeleteGroupMembership", leave, send)
+            .write(
+                &key,
+                "identitystore:DeleteGroupMembership",
+                leave,
+                |check| send.customize().interceptor(check).send(),
+            )
             .await
         {
             Ok(answer) => Outcome::Succeeded {

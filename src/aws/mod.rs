@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_config::SdkConfig;
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -35,6 +36,8 @@ mod iam_group;
 mod identity_center;
 mod identity_center_group;
 mod outcome;
+#[cfg(test)]
+mod tests;
 
 /// AWS as this program uses it. Clones share credentials, caches and limits.
 ///
@@ -92,12 +95,16 @@ impl Aws {
     /// [`Aws::problems`] for the rest.
     pub async fn connect(config: &Config, desk: Desk, clock: Clock) -> Result<Self, ConnectError> {
         let sdk = credentials::environment(config.identity_center.region.as_deref(), clock).await;
+        Self::with(&sdk, config, desk).await
+    }
+
+    async fn with(sdk: &SdkConfig, config: &Config, desk: Desk) -> Result<Self, ConnectError> {
         let region = sdk.region().ok_or(ConnectError::NoRegion)?.to_string();
         let calls = Calls::new(desk);
-        let environment = Role::of_the_environment(&sdk);
+        let environment = Role::of_the_environment(sdk);
         let center = &config.identity_center;
         let roles = Roles::configured(
-            &sdk,
+            sdk,
             &environment,
             center.granter_role_arn.as_deref(),
             center.reaper_role_arn.as_deref(),
@@ -113,7 +120,7 @@ impl Aws {
         for account in &config.iam_accounts {
             let granter = account.granter_role_arn.as_deref();
             let roles = Roles::configured(
-                &sdk,
+                sdk,
                 &environment,
                 granter,
                 account.reaper_role_arn.as_deref(),
@@ -145,12 +152,17 @@ impl Aws {
                 "Identity Center can't be used: {error}. IAM groups work all the same"
             )),
         }
+        if let Err(error) = self.0.center.roles.granter.account(&self.0.calls).await {
+            problems.push(format!("Identity Center access can't be given: {error}"));
+        }
         for (account, roles) in self.0.iam.accounts() {
             for role in [&roles.reaper, &roles.granter] {
                 if let Err(error) = role.prove(&self.0.calls, account).await {
-                    problems.push(format!(
-                        "IAM groups of account {account} can't be managed: {error}"
-                    ));
+                    let problem =
+                        format!("IAM groups of account {account} can't be managed: {error}");
+                    if !problems.contains(&problem) {
+                        problems.push(problem); // Both roles may be the same credentials.
+                    }
                 }
             }
         }
@@ -160,6 +172,14 @@ impl Aws {
     /// What is known of the organization's management account, without asking AWS.
     pub fn management(&self) -> Management {
         self.0.center.management()
+    }
+
+    /// Asks which account is the management account, where that is not known yet.
+    pub async fn learn_management(&self) -> Management {
+        if let Err(error) = self.0.center.instance().await {
+            tracing::debug!(%error, "the management account is not known yet");
+        }
+        self.management()
     }
 
     /// Which limit work on a tuple counts against.

@@ -30,7 +30,7 @@ pub enum Error {
     Unreachable(&'static str, #[source] Option<Box<kube::Error>>),
     /// The API server refused the call.
     #[error("{0}: {1}")]
-    Refused(&'static str, String),
+    Refused(&'static str, String, u16),
     /// A ledger entry can't be read: a newer version may have written it.
     #[error("{0}: {1}")]
     Unreadable(&'static str, String),
@@ -235,7 +235,7 @@ impl Cluster {
             {"op": "add", "path": "/metadata/finalizers", "value": finalizers},
         ]);
         let patch: json_patch::Patch = serde_json::from_value(patch)
-            .map_err(|error| Error::Refused("patch finalizers", error.to_string()))?;
+            .map_err(|error| Error::Refused("patch finalizers", error.to_string(), 0))?;
         let api = self.grants(meta.namespace.as_deref().unwrap_or_default());
         let name = meta.name.as_deref().unwrap_or_default();
         let patch = Patch::Json::<DynamicObject>(patch);
@@ -245,11 +245,8 @@ impl Cluster {
         )
         .await
         {
-            // A failed `test` is answered with 422.
-            Err(Error::Refused(operation, why)) if why.contains("test") => {
-                tracing::debug!(operation, why, "the grant changed in between");
-                Err(Error::Conflict(operation))
-            }
+            // So a failed `test` is answered, in words that differ between versions.
+            Err(Error::Refused(operation, _, 422)) => Err(Error::Conflict(operation)),
             other => other,
         }
     }
@@ -297,7 +294,7 @@ async fn call<T>(
         }
         kube::Error::Api(status) if status.is_not_found() => Error::Gone(operation),
         kube::Error::Api(status) if status.code < 500 && status.code != 429 => {
-            Error::Refused(operation, status.message.clone())
+            Error::Refused(operation, status.message.clone(), status.code)
         }
         kube::Error::SerdeError(error) => Error::Unreadable(operation, error.to_string()),
         other => Error::Unreachable(operation, Some(Box::new(other))),

@@ -1,6 +1,7 @@
 //! The life of a grant: read, decide, act, tell, let go.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::core::DynamicObject;
@@ -11,9 +12,14 @@ use super::cluster::{Error as ClusterError, set_status};
 use super::context::Context;
 use super::{events, wake};
 use crate::api::grant::BreakglassGrantStatus;
+use crate::clock::after;
 use crate::decide::grant::{Decision, Next, Standing, decide, next_wake};
 use crate::decide::grant_status::{Facts, status};
 use crate::decide::grant_view::GrantView;
+use crate::decide::policy::{Management, Ruling};
+
+/// While nobody can tell which account is the management account, it is asked for this often.
+const UNKNOWN_MANAGEMENT_RETRY: Duration = Duration::from_secs(5);
 
 /// Why a grant could not be looked after.
 #[derive(Debug, thiserror::Error)]
@@ -36,23 +42,37 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     hurry_if_asked(&context, &view);
     let access = context.access_of(&view.uid);
     let mut standing = Standing::in_access(access.as_ref(), &view.uid);
-    let Decision { next, ruling } = decide(
-        &view,
-        standing,
-        &context.policies(),
-        &context.protected(),
-        now,
-        &context.settings,
-    );
-    let mut object = DynamicObject::clone(&object);
+    let look = |now| {
+        let (policies, protected) = (context.policies(), context.protected());
+        decide(
+            &view,
+            standing,
+            &policies,
+            &protected,
+            now,
+            &context.settings,
+        )
+    };
+    let mut decision = look(now);
     let mut retry = None;
+    if matches!(decision.ruling, Some(Ruling::Denied { .. }))
+        && context.aws.management() == Management::Unknown
+    {
+        // A star in a policy may cover the account after all.
+        if context.aws.learn_management().await == Management::Unknown {
+            retry = Some(after(now, UNKNOWN_MANAGEMENT_RETRY));
+        }
+        decision = look(context.clock.now());
+    }
+    let Decision { next, ruling } = decision;
+    let mut object = DynamicObject::clone(&object);
     let claimed;
     match next {
         Next::Nothing => {}
         Next::Claim(_) | Next::MoveExpiry(..) if context.observe => {}
         Next::Claim(allowance) => {
             let attempt = claims::claim(&context, &view, &allowance).await?;
-            retry = attempt.retry;
+            retry = attempt.retry.or(retry);
             if let Some(current) = attempt.grant {
                 view = GrantView::parse(&current).ok_or(Error::Unreadable)?;
                 object = current;
@@ -106,7 +126,7 @@ async fn show(
     object: &mut DynamicObject,
     view: &GrantView,
     standing: Standing<'_>,
-    ruling: Option<&crate::decide::policy::Ruling>,
+    ruling: Option<&Ruling>,
     now: Timestamp,
 ) -> Result<(), Error> {
     let obstacle = context

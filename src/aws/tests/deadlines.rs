@@ -1,0 +1,73 @@
+//! R2: nothing is sent once its time is over, whatever held it up.
+
+use aws_simulator::{Action, Fault, Service};
+use jiff::SignedDuration;
+
+use super::*;
+use crate::config::IdentityCenterConfig;
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_after_the_deadline_or_for_another_operation() {
+    for kind in kinds().await {
+        kind.give().await;
+        kind.cloud.simulator.clear_calls();
+        let over = kind.cloud.cleared_for(Operation::Create, Duration::ZERO);
+        assert_eq!(kind.aws.create(&kind.tuple, over).await, Outcome::NotSent);
+        let over = kind.cloud.cleared_for(Operation::Delete, Duration::ZERO);
+        assert_eq!(kind.aws.delete(&kind.tuple, over).await, Outcome::NotSent);
+        let other = kind.cloud.cleared(Operation::Create);
+        assert_eq!(kind.aws.delete(&kind.tuple, other).await, Outcome::NotSent);
+        assert_eq!(kind.cloud.writes(), [], "{}", kind.name);
+    }
+}
+
+/// The reads that come first take the time that they take.
+#[tokio::test(start_paused = true)]
+async fn a_slow_preparation_uses_up_the_time() {
+    for (index, operation) in [(1, "GetGroupMembershipId"), (2, "GetUser")] {
+        let kind = kinds().await.swap_remove(index);
+        kind.give().await;
+        kind.cloud.simulator.clear_calls();
+        let mut slow = Fault::new(Action::Delay(SignedDuration::from_secs(5)));
+        slow.operation = Some(operation.to_owned());
+        kind.cloud.simulator.add_fault(slow);
+        let leave = kind
+            .cloud
+            .cleared_for(Operation::Delete, Duration::from_secs(3));
+        assert_eq!(kind.aws.delete(&kind.tuple, leave).await, Outcome::NotSent);
+        assert_eq!(kind.cloud.writes(), [], "{}", kind.name);
+    }
+}
+
+/// So do credentials that have to be fetched first.
+#[tokio::test(start_paused = true)]
+async fn slow_credentials_use_up_the_time() {
+    let cloud = Cloud::example();
+    cloud.change(&Change::CreateRole {
+        account: MANAGEMENT.to_owned(),
+        role: "granter".to_owned(),
+    });
+    let config = Config {
+        identity_center: IdentityCenterConfig {
+            granter_role_arn: Some(role(MANAGEMENT, "granter")),
+            ..IdentityCenterConfig::default()
+        },
+        ..Config::default()
+    };
+    let aws = cloud.aws_with(MANAGEMENT, &config).await;
+    let tuple = resolved(&aws, ALICE, &assignment()).await.tuple;
+    cloud.simulator.add_fault(
+        Fault::new(Action::Delay(SignedDuration::from_secs(3))).on(Service::Sts, "AssumeRole"),
+    );
+    let leave = cloud.cleared_for(Operation::Create, Duration::from_secs(2));
+    let deadline = after(cloud.clock().now(), Duration::from_secs(2));
+    let outcome = aws.create(&tuple, leave).await;
+    for call in cloud.writes() {
+        assert!(
+            call.time < deadline,
+            "sent at {}, after {deadline}",
+            call.time
+        );
+    }
+    assert_eq!(outcome, Outcome::NotSent);
+}
