@@ -138,7 +138,10 @@ pub struct AccountAssignmentTarget {
 #[serde(rename_all = "camelCase")]
 pub struct IdentityCenterGroupTarget {
     /// Display name of the group, spelled exactly as AWS spells it.
-    #[schemars(length(min = 1, max = 1024), regex(pattern = r"^\S(.*\S)?$"))]
+    #[schemars(
+        length(min = 1, max = 1024),
+        regex(pattern = r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$")
+    )]
     pub name: String,
 }
 

@@ -89,24 +89,30 @@ pub async fn urgently<T>(future: impl Future<Output = T>) -> T {
     URGENT.scope((), future).await
 }
 
-/// A call that waits urgently: others let it pass.
-struct UrgentCall<'a>(&'a Desk, &'a DeskKey);
+/// A call that waits for the bucket.
+struct WaitingCall<'a> {
+    desk: &'a Desk,
+    key: &'a DeskKey,
+    urgent: bool,
+}
 
-impl<'a> UrgentCall<'a> {
-    fn wait(desk: &'a Desk, key: &'a DeskKey) -> Self {
-        desk.lock()
+impl<'a> WaitingCall<'a> {
+    fn new(desk: &'a Desk, key: &'a DeskKey, urgent: bool) -> Self {
+        let mut state = desk.lock();
+        *state
             .counters
             .entry(key.clone())
             .or_default()
-            .urgent_calls += 1;
-        Self(desk, key)
+            .calls_waiting(urgent) += 1;
+        Self { desk, key, urgent }
     }
 }
 
-impl Drop for UrgentCall<'_> {
+impl Drop for WaitingCall<'_> {
     fn drop(&mut self) {
-        if let Some(counter) = self.0.lock().counters.get_mut(self.1) {
-            counter.urgent_calls = counter.urgent_calls.saturating_sub(1);
+        if let Some(counter) = self.desk.lock().counters.get_mut(self.key) {
+            let waiting = counter.calls_waiting(self.urgent);
+            *waiting = waiting.saturating_sub(1);
         }
     }
 }
@@ -139,8 +145,32 @@ struct Counter {
     since_grant: u32,
     /// When the bucket of calls is next full.
     full_at: Option<Instant>,
-    /// Urgent calls that wait for the bucket.
+    /// Calls that wait for the bucket, urgently and not.
     urgent_calls: usize,
+    other_calls: usize,
+    /// Urgent calls in a row while others waited.
+    since_other: u32,
+}
+
+impl Counter {
+    fn calls_waiting(&mut self, urgent: bool) -> &mut usize {
+        if urgent {
+            &mut self.urgent_calls
+        } else {
+            &mut self.other_calls
+        }
+    }
+
+    /// Whether it is for the other kind of calls to go next: urgent ones go first, but of so many
+    /// calls one is for the others, or nobody could even look up the names of an emergency grant.
+    fn must_let_pass(&self, urgent: bool) -> bool {
+        let others_turn = self.since_other + 1 >= GRANT_SHARE;
+        if urgent {
+            others_turn && self.other_calls > 0
+        } else {
+            !others_turn && self.urgent_calls > 0
+        }
+    }
 }
 
 impl Desk {
@@ -189,7 +219,7 @@ impl Desk {
     /// [`urgently`] goes before all that wait without.
     pub async fn pace(&self, key: &DeskKey) {
         let urgent = URGENT.try_with(|()| ()).is_ok();
-        let _waiting = urgent.then(|| UrgentCall::wait(self, key));
+        let _waiting = WaitingCall::new(self, key, urgent);
         loop {
             let token = self.lock().take_token(key, urgent, &self.0);
             match token {
@@ -217,9 +247,13 @@ impl State {
         if free_at > now {
             return Err(free_at);
         }
-        if !urgent && counter.urgent_calls > 0 {
-            return Err(now + limits.interval);
+        if counter.must_let_pass(urgent) {
+            return Err(now + limits.interval / 4);
         }
+        counter.since_other = match urgent {
+            true if counter.other_calls > 0 => counter.since_other.saturating_add(1),
+            _ => 0,
+        };
         counter.full_at = Some(full_at);
         Ok(())
     }
@@ -407,6 +441,33 @@ mod tests {
         }
         // 10 at once, then 20 at a tenth of a second each.
         assert_eq!(begun.elapsed().as_millis(), 2_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_eight_calls_one_is_not_urgent_while_any_waits() {
+        let desk = Desk::new(&Settings {
+            calls_per_second: 4,
+            ..Settings::default()
+        });
+        let key = DeskKey {
+            scope: "a".into(),
+            service: Service::SsoAdmin,
+        };
+        for _ in 0..200 {
+            let (desk, key) = (desk.clone(), key.clone());
+            tokio::spawn(async move { urgently(desk.pace(&key)).await });
+        }
+        tokio::task::yield_now().await;
+        let begun = Instant::now();
+        for _ in 0..4 {
+            desk.pace(&key).await;
+        }
+        // Thirty-two calls at four a second.
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "waited {:?}",
+            begun.elapsed()
+        );
     }
 
     #[tokio::test(start_paused = true)]

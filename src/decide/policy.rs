@@ -364,7 +364,7 @@ fn entitlement(
                 "*" => match star_covers(account) {
                     Ok(()) => return Ok(()),
                     Err(reason) => {
-                        why = format!("account {account} is not among its accounts ({reason})")
+                        why = format!("account {account} is not among its accounts ({reason})");
                     }
                 },
                 id if id == account => return Ok(()),

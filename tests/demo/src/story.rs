@@ -16,6 +16,9 @@ use crate::world::World;
 /// How long after an expiry the grant may take to be over: AWS's 2 s, two readings 2 s apart, and a busy machine.
 const ENDS_WITHIN: SignedDuration = SignedDuration::from_secs(20);
 
+/// What stands at the beginning of each line that tells a change.
+const LEGEND: &str = "What happens now (grant: its state; access: the controller's ledger; AWS: what is really there):";
+
 /// A moment that must come.
 struct Step<'a> {
     /// What has come to pass.
@@ -28,6 +31,8 @@ struct Step<'a> {
     grants: &'a [(Grant, &'a str)],
     /// The grants whose access AWS must show; that of all others it must not.
     in_aws: &'a [Grant],
+    /// The grant whose end is waited for.
+    ends: Option<Grant>,
     /// Whether the grants' own words are shown.
     says_why: bool,
 }
@@ -46,6 +51,14 @@ pub async fn tell(world: &World) -> anyhow::Result<()> {
             .chain(before.iter().cloned())
             .collect();
         screen::say("");
+        screen::say(&match step.ends {
+            None => LEGEND.to_owned(),
+            Some(grant) => format!(
+                "Waiting for {}, when {} ends.",
+                clock(grant.expiry(start)),
+                grant.name
+            ),
+        });
         watch
             .until(step.deadline, |picture| missing(step, &wanted, picture))
             .await
@@ -89,6 +102,7 @@ fn steps(start: Timestamp) -> Vec<Step<'static>> {
                 (DAVE, "Expired"),
             ],
             in_aws: &[ALICE, BOB, MEMBER],
+            ends: None,
             says_why: true,
         },
         Step {
@@ -97,6 +111,7 @@ fn steps(start: Timestamp) -> Vec<Step<'static>> {
             deadline: after(ALICE),
             grants: &[(ALICE, "Expired"), (ALICE_LONGER, "Active")],
             in_aws: &[ALICE, BOB, MEMBER],
+            ends: Some(ALICE),
             says_why: false,
         },
         Step {
@@ -109,6 +124,7 @@ fn steps(start: Timestamp) -> Vec<Step<'static>> {
                 (MEMBER, "Active"),
             ],
             in_aws: &[ALICE, MEMBER],
+            ends: Some(BOB),
             says_why: false,
         },
         Step {
@@ -117,6 +133,7 @@ fn steps(start: Timestamp) -> Vec<Step<'static>> {
             deadline: after(MEMBER),
             grants: &[(MEMBER, "Expired"), (ALICE_LONGER, "Active")],
             in_aws: &[ALICE],
+            ends: Some(MEMBER),
             says_why: false,
         },
         Step {
@@ -125,6 +142,7 @@ fn steps(start: Timestamp) -> Vec<Step<'static>> {
             deadline: after(ALICE_LONGER),
             grants: &[(ALICE_LONGER, "Expired")],
             in_aws: &[],
+            ends: Some(ALICE_LONGER),
             says_why: false,
         },
     ]
