@@ -250,9 +250,10 @@ impl State {
         if counter.must_let_pass(urgent) {
             return Err(now + limits.interval / 4);
         }
-        counter.since_other = match urgent {
-            true if counter.other_calls > 0 => counter.since_other.saturating_add(1),
-            _ => 0,
+        counter.since_other = if urgent && counter.other_calls > 0 {
+            counter.since_other.saturating_add(1)
+        } else {
+            0
         };
         counter.full_at = Some(full_at);
         Ok(())

@@ -14,7 +14,7 @@ pub(crate) fn at(second: i64) -> Timestamp {
 }
 
 /// A grant as the API server stores it, made at second 0.
-pub(crate) fn raw_grant(spec: Value) -> DynamicObject {
+pub(crate) fn raw_grant(spec: impl Into<Value>) -> DynamicObject {
     serde_json::from_value(json!({
         "apiVersion": "breakglass.dev/v1alpha1",
         "kind": "BreakglassGrant",
@@ -22,18 +22,18 @@ pub(crate) fn raw_grant(spec: Value) -> DynamicObject {
             "name": "grant", "namespace": "breakglass", "uid": "uid-1", "generation": 1,
             "creationTimestamp": at(0).to_string(),
         },
-        "spec": spec,
+        "spec": spec.into(),
     }))
     .unwrap()
 }
 
 /// A policy as the API server stores it.
-pub(crate) fn raw_policy(name: &str, spec: Value) -> DynamicObject {
+pub(crate) fn raw_policy(name: &str, spec: impl Into<Value>) -> DynamicObject {
     serde_json::from_value(json!({
         "apiVersion": "breakglass.dev/v1alpha1",
         "kind": "BreakglassPolicy",
         "metadata": {"name": name, "generation": 1},
-        "spec": spec,
+        "spec": spec.into(),
     }))
     .unwrap()
 }

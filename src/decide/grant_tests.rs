@@ -190,6 +190,7 @@ fn expiry_moves_earlier_always_and_later_only_by_policy() {
     );
 }
 
+#[expect(clippy::too_many_lines, reason = "one life, row by row of the table")]
 #[test]
 fn the_table_of_conditions_holds() {
     let raw = raw_grant(spec(100));
