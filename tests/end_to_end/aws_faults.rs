@@ -3,6 +3,7 @@
 use aws_simulator::{Action, Fault, Service};
 
 use crate::support::cloud::{STAGING, UNREACHABLE};
+use crate::support::live_grant::condition;
 use crate::support::{Access, Grant, LiveGrant, Scenario, World, eventually, seconds};
 
 const CREATE: &str = "CreateAccountAssignment";
@@ -94,13 +95,15 @@ fn a_status_that_can_not_be_read_holds_nothing_up() {
     }
 }
 
+/// All of it is told at once: what is read in one look belongs together.
 fn waits_for_a_person(grant: &LiveGrant<'_>) {
-    grant.wait_for_condition("Stalled", "AccessDenied");
-    assert_eq!(grant.condition("Ready").unwrap()["status"], "False");
+    let seen = grant.wait_for_condition("Stalled", "AccessDenied");
+    let ready = condition(&seen, "Ready").unwrap();
+    assert_eq!(ready["status"], "False", "{seen:#}");
+    let message = ready["message"].as_str().unwrap();
     assert!(
-        grant.message().contains(CREATE) || grant.message().contains(DELETE),
-        "{}",
-        grant.message()
+        message.contains(CREATE) || message.contains(DELETE),
+        "{seen:#}"
     );
 }
 
