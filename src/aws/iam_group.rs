@@ -1,7 +1,7 @@
 //! Membership of an IAM user in an IAM group.
 //!
-//! IAM's calls take names, ignore their case, and names are re-used. So before every write, and
-//! with every reading, the unique ids are compared (IAM user guide, "IAM identifiers").
+//! IAM's calls take names, ignore their case, and names are re-used and changed. So before every
+//! write, and with every reading, the unique ids are compared (IAM user guide, "IAM identifiers").
 
 use std::collections::BTreeMap;
 
@@ -165,56 +165,16 @@ impl IamGroups {
     }
 
     pub(super) async fn read(&self, tuple: &IamGroup) -> Result<Seen, Error> {
-        match self.user(&tuple.account, &tuple.user).await? {
-            Some((id, _)) if id == tuple.user_id => {}
-            // Renamed, deleted, or deleted and made again. Only the last two end the membership, so
-            // look for the id under all names before saying so.
-            _ => match self.renamed_user(tuple).await? {
-                None => {
-                    return Ok(Seen::Gone(format!(
-                        "IAM user {} ({}) is no longer in account {}",
-                        tuple.user, tuple.user_id, tuple.account
-                    )));
-                }
-                Some(new_name) => {
-                    let message = format!(
-                        "IAM user {} is now called {new_name}; its membership of {} must be looked after by hand, or the user be renamed back",
-                        tuple.user, tuple.group
-                    );
-                    return Err(Error::new("iam:GetUser", Class::Invalid, message));
-                }
-            },
-        }
-        let mut marker = None;
-        loop {
-            let send = self
-                .reader(&tuple.account)
-                .await?
-                .list_groups_for_user()
-                .user_name(&tuple.user)
-                .set_marker(marker)
-                .send();
-            let page = self
-                .calls
-                .read(
-                    &Self::desk_key(&tuple.account),
-                    "iam:ListGroupsForUser",
-                    send,
-                )
-                .await?;
-            if page
-                .groups()
-                .iter()
-                .any(|group| group.group_id() == tuple.group_id)
-            {
-                return Ok(Seen::Present {
-                    session_seconds: Some(LONGEST_SESSION_SECONDS),
-                });
-            }
-            marker = page.marker;
-            if !page.is_truncated || marker.is_none() {
-                break;
-            }
+        let Some(user) = self.user_now(tuple).await? else {
+            return Ok(Seen::Gone(format!(
+                "IAM user {} ({}) is no longer in account {}",
+                tuple.user, tuple.user_id, tuple.account
+            )));
+        };
+        if self.membership(tuple, &user).await?.is_some() {
+            return Ok(Seen::Present {
+                session_seconds: Some(LONGEST_SESSION_SECONDS),
+            });
         }
         match self.group(&tuple.account, &tuple.group).await? {
             Some((id, _)) if id == tuple.group_id => Ok(Seen::Absent),
@@ -225,8 +185,14 @@ impl IamGroups {
         }
     }
 
-    /// The new name of the pinned user, if the id still exists under any.
-    async fn renamed_user(&self, tuple: &IamGroup) -> Result<Option<String>, Error> {
+    /// The name that the pinned user goes by now; none if the id exists under no name. A rename ends
+    /// no membership.
+    async fn user_now(&self, tuple: &IamGroup) -> Result<Option<String>, Error> {
+        if let Some((id, name)) = self.user(&tuple.account, &tuple.user).await?
+            && id == tuple.user_id
+        {
+            return Ok(Some(name));
+        }
         let mut marker = None;
         loop {
             let send = self
@@ -239,11 +205,8 @@ impl IamGroups {
                 .calls
                 .read(&Self::desk_key(&tuple.account), "iam:ListUsers", send)
                 .await?;
-            if let Some(user) = page
-                .users()
-                .iter()
-                .find(|user| user.user_id() == tuple.user_id)
-            {
+            let mut users = page.users().iter();
+            if let Some(user) = users.find(|user| user.user_id() == tuple.user_id) {
                 return Ok(Some(user.user_name().to_owned()));
             }
             marker = page.marker;
@@ -253,10 +216,39 @@ impl IamGroups {
         }
     }
 
-    /// Whether user and group still have the pinned ids. Asked right before a write.
-    async fn same_ids(&self, tuple: &IamGroup) -> Result<bool, Error> {
+    /// The name that the pinned group goes by now, where a user of that name is in it.
+    async fn membership(&self, tuple: &IamGroup, user: &str) -> Result<Option<String>, Error> {
+        const OPERATION: &str = "iam:ListGroupsForUser";
+        let mut marker = None;
+        loop {
+            let send = self
+                .reader(&tuple.account)
+                .await?
+                .list_groups_for_user()
+                .user_name(user)
+                .set_marker(marker)
+                .send();
+            let page = self
+                .calls
+                .read(&Self::desk_key(&tuple.account), OPERATION, send)
+                .await?;
+            let mut groups = page.groups().iter();
+            if let Some(group) = groups.find(|group| group.group_id() == tuple.group_id) {
+                return Ok(Some(group.group_name().to_owned()));
+            }
+            marker = page.marker;
+            if !page.is_truncated || marker.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Whether user and group still go by the pinned names. Asked right before a write.
+    async fn same_names(&self, tuple: &IamGroup) -> Result<bool, Error> {
         let group = self.group(&tuple.account, &tuple.group).await?;
-        Ok(group.is_some_and(|(id, _)| id == tuple.group_id) && self.same_user(tuple).await?)
+        let user = self.user(&tuple.account, &tuple.user).await?;
+        Ok(group.is_some_and(|(id, _)| id == tuple.group_id)
+            && user.is_some_and(|(id, _)| id == tuple.user_id))
     }
 
     pub(super) async fn create(&self, tuple: &IamGroup, cleared: Cleared) -> Outcome {
@@ -265,7 +257,7 @@ impl IamGroups {
             Ok(client) => client,
             Err(error) => return Outcome::Failed(error), // Nothing was sent.
         };
-        match self.same_ids(tuple).await {
+        match self.same_names(tuple).await {
             Ok(true) => {}
             Ok(false) => {
                 let message = "user or group now belong to other ids than when access was claimed";
@@ -304,16 +296,15 @@ impl IamGroups {
             Ok(client) => client,
             Err(error) => return Outcome::Failed(error), // Nothing was sent.
         };
-        match self.same_ids(tuple).await {
-            Ok(true) => {}
-            // Those of that name are others now, and not ours to touch. A rename ends nothing, though.
-            Ok(false) => return self.without_the_names(tuple).await,
+        let (user, group) = match self.names_to_remove(tuple).await {
+            Ok(Some(names)) => names,
+            Ok(None) => return Outcome::Succeeded { request_id: None },
             Err(error) => return Outcome::Failed(error),
-        }
+        };
         let send = client
             .remove_user_from_group()
-            .user_name(&tuple.user)
-            .group_name(&tuple.group);
+            .user_name(user)
+            .group_name(group);
         let key = Self::desk_key(&tuple.account);
         match self
             .calls
@@ -336,29 +327,17 @@ impl IamGroups {
         }
     }
 
-    /// How a delete ends that has nobody to name: by a reading, which goes by ids.
-    async fn without_the_names(&self, tuple: &IamGroup) -> Outcome {
-        match self.read(tuple).await {
-            Ok(Seen::Absent | Seen::Gone(_)) => Outcome::Succeeded { request_id: None },
-            Ok(Seen::Present { .. }) => {
-                let message = format!(
-                    "IAM group {} ({}) has another name now, and {} is still in it; take him out by hand, or rename the group back",
-                    tuple.group, tuple.group_id, tuple.user
-                );
-                Outcome::Failed(Error::new(
-                    "iam:RemoveUserFromGroup",
-                    Class::Invalid,
-                    message,
-                ))
-            }
-            Err(error) => Outcome::Failed(error),
+    /// The names by which the pinned user is to be taken out of the pinned group; none where there is
+    /// nothing to take out. Whoever else bears the pinned names now is a stranger.
+    async fn names_to_remove(&self, tuple: &IamGroup) -> Result<Option<(String, String)>, Error> {
+        if self.same_names(tuple).await? {
+            return Ok(Some((tuple.user.clone(), tuple.group.clone())));
         }
-    }
-
-    /// Whether the name still belongs to the pinned user. Tags of a stranger are left alone.
-    async fn same_user(&self, tuple: &IamGroup) -> Result<bool, Error> {
-        let user = self.user(&tuple.account, &tuple.user).await?;
-        Ok(user.is_some_and(|(id, _)| id == tuple.user_id))
+        let Some(user) = self.user_now(tuple).await? else {
+            return Ok(None);
+        };
+        let group = self.membership(tuple, &user).await?;
+        Ok(group.map(|group| (user, group)))
     }
 
     /// A client for writes, once its credentials are proved to belong to the account.
@@ -386,10 +365,11 @@ impl IamGroups {
             .build();
         let tag = tag.map_err(|error| Error::new(OPERATION, Class::Invalid, error.to_string()))?;
         let client = self.writer(tuple, Operation::Create).await?;
-        if !self.same_user(tuple).await? {
+        // Tags of a stranger who bears the name are left alone.
+        let Some(user) = self.user_now(tuple).await? else {
             return Ok(());
-        }
-        let send = client.tag_user().user_name(&tuple.user).tags(tag).send();
+        };
+        let send = client.tag_user().user_name(user).tags(tag).send();
         self.calls
             .note(&Self::desk_key(&tuple.account), OPERATION, send)
             .await
@@ -399,12 +379,12 @@ impl IamGroups {
     /// Takes the tag off.
     pub(super) async fn unmark(&self, tuple: &IamGroup) -> Result<(), Error> {
         let client = self.writer(tuple, Operation::Delete).await?;
-        if !self.same_user(tuple).await? {
+        let Some(user) = self.user_now(tuple).await? else {
             return Ok(());
-        }
+        };
         let send = client
             .untag_user()
-            .user_name(&tuple.user)
+            .user_name(user)
             .tag_keys(tag_key(&tuple.group))
             .send();
         self.calls

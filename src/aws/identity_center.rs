@@ -20,7 +20,8 @@ use crate::decide::policy::Management;
 pub(super) struct Instance {
     pub(super) arn: String,
     pub(super) identity_store_id: String,
-    pub(super) owner_account: String,
+    /// The management account, for an organization's instance. AWS may leave it out.
+    pub(super) owner_account: Option<String>,
 }
 
 /// What `ListInstances` has shown.
@@ -111,7 +112,10 @@ impl IdentityCenter {
         match &*self.found() {
             Found::NotAsked => Management::Unknown,
             Found::None => Management::None,
-            Found::One(instance) => Management::Account(instance.owner_account.clone()),
+            Found::One(instance) => instance
+                .owner_account
+                .clone()
+                .map_or(Management::Unknown, Management::Account),
         }
     }
 
@@ -160,7 +164,7 @@ impl IdentityCenter {
                 found.push(Instance {
                     arn: instance.instance_arn().unwrap_or_default().to_owned(),
                     identity_store_id: instance.identity_store_id().unwrap_or_default().to_owned(),
-                    owner_account: instance.owner_account_id().unwrap_or_default().to_owned(),
+                    owner_account: instance.owner_account_id().map(str::to_owned),
                 });
             }
             token = page.next_token;

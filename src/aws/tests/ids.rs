@@ -66,27 +66,87 @@ async fn a_stranger_with_the_name_is_given_nothing_and_loses_nothing() {
     assert!(kind.is_there(), "the stranger's membership stays");
 }
 
-/// A rename ends no membership. Nobody may be told that it was taken away.
-#[tokio::test(start_paused = true)]
-async fn a_user_who_was_renamed_is_neither_gone_nor_rid_of_his_access() {
-    let kind = kinds().await.pop().unwrap();
-    kind.give().await;
+fn rename_user(kind: &Kind) {
     kind.cloud.change(&Change::RenameIamUser {
         account: PRODUCTION.to_owned(),
         user: "alice".to_owned(),
         new_name: "alicia".to_owned(),
     });
-    let error = kind.aws.read(&kind.tuple).await.unwrap_err();
-    assert!(error.message.contains("alicia"), "{error}");
-    let outcome = kind.cloud.delete(&kind.aws, &kind.tuple).await;
-    let still = kind
-        .cloud
-        .simulator
-        .truth()
-        .is_iam_member(PRODUCTION, "Operators", "alicia");
+}
+
+fn rename_group(kind: &Kind) {
+    kind.cloud.change(&Change::RenameIamGroup {
+        account: PRODUCTION.to_owned(),
+        group: "Operators".to_owned(),
+        new_name: "Operations".to_owned(),
+    });
+}
+
+/// A rename ends no membership: what was given is found by its ids, and taken by the new names.
+#[tokio::test(start_paused = true)]
+async fn what_was_renamed_is_still_seen_and_taken_away() {
+    for (user, group) in [
+        ("alicia", "Operators"),
+        ("alice", "Operations"),
+        ("alicia", "Operations"),
+    ] {
+        let kind = kinds().await.pop().unwrap();
+        kind.give().await;
+        if user == "alicia" {
+            rename_user(&kind);
+        }
+        if group == "Operations" {
+            rename_group(&kind);
+        }
+        let is_member = || {
+            let truth = kind.cloud.simulator.truth();
+            truth.is_iam_member(PRODUCTION, group, user)
+        };
+        assert!(is_member());
+        assert!(
+            is_present(&kind.aws.read(&kind.tuple).await.unwrap()),
+            "{user} {group}"
+        );
+        let outcome = kind.cloud.delete(&kind.aws, &kind.tuple).await;
+        assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
+        assert!(!is_member(), "{user} is still in {group}");
+    }
+}
+
+/// Where the old names belong to others by now, those are left alone.
+#[tokio::test(start_paused = true)]
+async fn strangers_who_took_over_the_names_of_the_renamed_lose_nothing() {
+    let kind = kinds().await.pop().unwrap();
+    kind.give().await;
+    rename_user(&kind);
+    rename_group(&kind);
+    let (account, group, user) = (
+        PRODUCTION.to_owned(),
+        "Operators".to_owned(),
+        "alice".to_owned(),
+    );
+    kind.cloud.change(&Change::CreateIamUser {
+        account: account.clone(),
+        user: user.clone(),
+    });
+    kind.cloud.change(&Change::CreateIamGroup {
+        account: account.clone(),
+        group: group.clone(),
+    });
+    kind.cloud.change(&Change::AddIamGroupMember {
+        account,
+        group,
+        user,
+    });
+    kind.cloud.delete(&kind.aws, &kind.tuple).await;
+    let truth = kind.cloud.simulator.truth();
     assert!(
-        !(still && matches!(outcome, Outcome::Succeeded { .. })),
-        "{outcome:?}"
+        truth.is_iam_member(PRODUCTION, "Operators", "alice"),
+        "the stranger lost it"
+    );
+    assert!(
+        !truth.is_iam_member(PRODUCTION, "Operations", "alicia"),
+        "ours was left"
     );
 }
 

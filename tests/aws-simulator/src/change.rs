@@ -118,6 +118,11 @@ pub enum Change {
         account: String,
         group: String,
     },
+    RenameIamGroup {
+        account: String,
+        group: String,
+        new_name: String,
+    },
     RecreateIamGroup {
         account: String,
         group: String,
@@ -239,6 +244,7 @@ impl Change {
             | Self::RecreateIamUser { .. }
             | Self::CreateIamGroup { .. }
             | Self::DeleteIamGroup { .. }
+            | Self::RenameIamGroup { .. }
             | Self::RecreateIamGroup { .. }
             | Self::AddIamGroupMember { .. }
             | Self::RemoveIamGroupMember { .. }

@@ -101,6 +101,18 @@ pub(super) fn apply(hand: &mut Hand<'_>, change: &Change) -> Changed {
         }
         Change::CreateIamGroup { account, group } => add_group(hand, account, group),
         Change::DeleteIamGroup { account, group } => remove_group(hand, account, group),
+        Change::RenameIamGroup {
+            account,
+            group,
+            new_name,
+        } => {
+            let renamed = iam(hand, account)?.rename_group(group, new_name);
+            if renamed {
+                Ok(None)
+            } else {
+                Err(missing("IAM group that can be renamed", group))
+            }
+        }
         Change::RecreateIamGroup { account, group } => {
             let name = iam(hand, account)?
                 .group(group)

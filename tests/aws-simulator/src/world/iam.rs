@@ -189,16 +189,12 @@ impl Iam {
 
     /// Gives a user another name; false if the user is not there or the name is taken by somebody else.
     pub(crate) fn rename_user(&mut self, name: &str, new_name: &str) -> bool {
-        let (key, new_key) = (name.to_lowercase(), new_name.to_lowercase());
-        if key != new_key && self.users.contains_key(&new_key) {
-            return false;
-        }
-        let Some(mut user) = self.users.remove(&key) else {
-            return false;
-        };
-        new_name.clone_into(&mut user.name);
-        self.users.insert(new_key, user);
-        true
+        rename(&mut self.users, name, new_name, |user| &mut user.name)
+    }
+
+    /// Gives a group another name; false if the group is not there or the name is taken by another.
+    pub(crate) fn rename_group(&mut self, name: &str, new_name: &str) -> bool {
+        rename(&mut self.groups, name, new_name, |group| &mut group.name)
     }
 
     /// Makes a user a member of a group or not, by unique ids; false if it was so already.
@@ -251,4 +247,23 @@ impl Iam {
             .get(&(group_id.to_owned(), user_id.to_owned()))
             .is_some_and(|member| member.held_at(when))
     }
+}
+
+/// Names are kept in lower case, since IAM ignores their case.
+fn rename<T>(
+    all: &mut BTreeMap<String, T>,
+    name: &str,
+    new_name: &str,
+    name_of: impl Fn(&mut T) -> &mut String,
+) -> bool {
+    let (key, new_key) = (name.to_lowercase(), new_name.to_lowercase());
+    if key != new_key && all.contains_key(&new_key) {
+        return false;
+    }
+    let Some(mut renamed) = all.remove(&key) else {
+        return false;
+    };
+    new_name.clone_into(name_of(&mut renamed));
+    all.insert(new_key, renamed);
+    true
 }
