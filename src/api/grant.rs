@@ -78,7 +78,7 @@ pub struct BreakglassGrantSpec {
     /// target. It must be spelled exactly as AWS spells it.
     #[schemars(
         length(min = 1, max = 128),
-        regex(pattern = r"^[^\s\x00-\x1f\x7f]+( +[^\s\x00-\x1f\x7f]+)*$")
+        regex(pattern = r"^[^\p{C}\p{Z}]+( +[^\p{C}\p{Z}]+)*$")
     )]
     pub user: String,
     /// What the person gets. Exactly one kind of target.
@@ -92,7 +92,7 @@ pub struct BreakglassGrantSpec {
     #[schemars(schema_with = "super::time::timestamp")]
     pub expiry_time: Timestamp,
     /// Why the access is needed, for reviewers and auditors.
-    #[schemars(length(min = 1, max = 1024), regex(pattern = r"\S"))]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = r"[^\p{C}\p{Z}]"))]
     pub reason: String,
     /// Ticket or incident that this belongs to. A policy may demand it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -140,7 +140,7 @@ pub struct IdentityCenterGroupTarget {
     /// Display name of the group, spelled exactly as AWS spells it.
     #[schemars(
         length(min = 1, max = 1024),
-        regex(pattern = r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$")
+        regex(pattern = r"^[^\p{C}\p{Z}]([^\p{C}]*[^\p{C}\p{Z}])?$")
     )]
     pub name: String,
 }

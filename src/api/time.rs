@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 /// RFC 3339 with an offset. `format: date-time` alone would also let `2027-01-01t00:00:00,5z` through.
-const RFC_3339: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$";
+const RFC_3339: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
 
 /// Hours, minutes, seconds and milliseconds in the Gateway API's notation (GEP-2257).
 const GEP_2257: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";

@@ -75,7 +75,20 @@ impl Tuple {
     /// the kind and 160 bits of SHA-256 over all ids. Two tuples never share a name in practice; the
     /// tuple itself is compared on read all the same.
     pub fn access_name(&self) -> String {
-        let (prefix, ids) = match self {
+        let (prefix, ids) = self.ids();
+        let parts = std::iter::once(prefix).chain(ids);
+        format!("{prefix}-{}", crate::digest::of(20, parts))
+    }
+
+    /// Whether the two are the same person and entitlement, whatever they are called now.
+    pub fn same_ids(&self, other: &Self) -> bool {
+        self.ids() == other.ids()
+    }
+
+    /// A prefix for the kind, and the ids. Names of accesses are made of them: what is here may
+    /// never change.
+    fn ids(&self) -> (&'static str, [&str; 4]) {
+        match self {
             Self::AccountAssignment(t) => (
                 "assignment",
                 [
@@ -96,14 +109,7 @@ impl Tuple {
             ),
             // IAM's ids are unique across accounts, but only AWS says so.
             Self::IamGroup(t) => ("iam", [&t.account, &t.account, &t.group_id, &t.user_id]),
-        };
-        let parts = std::iter::once(prefix).chain(ids.map(String::as_str));
-        format!("{prefix}-{}", crate::digest::of(20, parts))
-    }
-
-    /// Whether the two are the same person and entitlement, whatever they are called now.
-    pub fn same_ids(&self, other: &Self) -> bool {
-        self.access_name() == other.access_name()
+        }
     }
 
     /// Name of the person when the tuple was pinned.

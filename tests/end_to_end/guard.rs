@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::admission::{ApiServer, grant, policy};
+use crate::support::api_server::{ApiServer, grant, policy};
 use crate::support::controller::SERVICE_ACCOUNT;
 
 const LEDGER: &str = "only the breakglass controller writes accesses, its ledger; to end access revoke or delete the grants that the access names";

@@ -1,7 +1,7 @@
 //! The whole program against a real API server, with a stand-in for AWS behind it.
 //!
 //! Most tests share one world and differ by namespace, users and entitlements; those that break something have a world of their
-//! own. They mostly wait, so run many at once: `cargo test --test end_to_end -- --test-threads 16`.
+//! own. They mostly wait, so many run at once (`.cargo/config.toml`).
 
 #![cfg(test)]
 
@@ -24,5 +24,6 @@ mod policies;
 mod priorities;
 mod replicas;
 mod revocation;
+mod shown;
 mod startup;
 mod tampering;

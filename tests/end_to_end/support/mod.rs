@@ -1,5 +1,6 @@
 //! What the tests stand on: a world of a real control plane, an AWS stand-in and controllers, and scenarios in it.
 
+pub mod api_server;
 mod checks;
 pub mod cloud;
 pub mod controller;
