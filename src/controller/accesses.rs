@@ -8,8 +8,8 @@ use kube::core::DynamicObject;
 use kube::runtime::controller::Action;
 
 use super::access_status::status;
-use super::cluster::Error as ClusterError;
-use super::context::{Context, parse_access};
+use super::cluster::{Error as ClusterError, parse_access};
+use super::context::Context;
 use super::executor::purpose;
 use super::memory::Purpose;
 use super::{quorum, wake};
@@ -268,18 +268,17 @@ async fn show(
 async fn remove(context: &Context, access: &BreakglassAccess) -> Result<(), ClusterError> {
     let name = access.metadata.name.as_deref().unwrap_or_default();
     match context.cluster.remove_access(access).await {
-        Ok(()) | Err(ClusterError::Gone(_)) => {
-            context.memory.forget(name);
-            tracing::info!(
-                access = name,
-                user = access.spec.user,
-                target = access.spec.target_summary,
-                "access closed and removed"
-            );
-            Ok(())
-        }
-        Err(error) => Err(error),
+        Ok(()) => tracing::info!(
+            access = name,
+            user = access.spec.user,
+            target = access.spec.target_summary,
+            "access closed and removed"
+        ),
+        Err(ClusterError::Gone(_)) => {} // Removed before; the watch is behind.
+        Err(error) => return Err(error),
     }
+    context.memory.forget(name);
+    Ok(())
 }
 
 /// A new ledger entry for a tuple.

@@ -229,18 +229,17 @@ fn set_aside(context: &Context, view: &GrantView, error: &ResolveError) -> Attem
     }
 }
 
-/// Writes another end into a claim: earlier always, later only while it still stands.
+/// Writes another end into a claim: earlier always, later only while it still stands and some
+/// policy admits it.
 pub async fn move_expiry(
     context: &Context,
     access_name: &str,
     view: &GrantView,
     expiry: Timestamp,
-    allowance: Option<&Allowance>,
 ) -> Result<(), ClusterError> {
     let Some(mut access) = context.cluster.access(access_name).await? else {
         return Ok(());
     };
-    let now = context.clock.now();
     let Some(claim) = access
         .spec
         .claims
@@ -249,31 +248,14 @@ pub async fn move_expiry(
     else {
         return Ok(());
     };
-    let later = expiry > claim.expiry_time;
-    if later {
-        let current = context.cluster.grant(&view.reference).await?;
-        let unchanged = current
-            .as_ref()
-            .and_then(GrantView::parse)
-            .is_some_and(|current| {
-                current.uid == view.uid
-                    && current.asked == view.asked
-                    && current.revoked.is_none()
-                    && !current.deleting
-            });
-        let policies = context.cluster.policies().await?;
-        let admitted = Question::of(view).is_some_and(|question| {
-            matches!(
-                policies.ask(&question, &context.protected()),
-                Ruling::Allowed(_)
-            )
-        });
-        let Some(allowance) =
-            allowance.filter(|_| unchanged && admitted && now < claim.expiry_time)
-        else {
+    if expiry > claim.expiry_time {
+        let Some(allowance) = still_admitted(context, view).await? else {
             return Ok(());
         };
-        claim.policy = allowance.policy.clone();
+        if context.clock.now() >= claim.expiry_time {
+            return Ok(());
+        }
+        claim.policy = allowance.policy;
         claim.on_external_removal = allowance.on_external_removal;
     }
     tracing::info!(
@@ -284,6 +266,28 @@ pub async fn move_expiry(
     context.cluster.replace_access(&access).await?;
     context.wakers.access(access_name);
     Ok(())
+}
+
+/// What admits the grant, by quorum reads of grant and policies; none if nothing does, or if the
+/// grant has changed.
+async fn still_admitted(
+    context: &Context,
+    view: &GrantView,
+) -> Result<Option<Allowance>, ClusterError> {
+    let current = context.cluster.grant(&view.reference).await?;
+    let Some(current) = current.as_ref().and_then(GrantView::parse) else {
+        return Ok(None);
+    };
+    if current.uid != view.uid || current.asked != view.asked || over(&current, context.clock.now())
+    {
+        return Ok(None);
+    }
+    let policies = context.cluster.policies().await?;
+    let ruling = Question::of(&current).map(|asked| policies.ask(&asked, &context.protected()));
+    Ok(match ruling {
+        Some(Ruling::Allowed(allowance)) => Some(allowance),
+        Some(Ruling::Denied { .. }) | None => None,
+    })
 }
 
 /// Whether no ledger entry holds a claim of a grant that the watch shows unclaimed.

@@ -77,6 +77,11 @@ pub fn policy_resource() -> ApiResource {
     ApiResource::erase::<BreakglassPolicy>(&())
 }
 
+/// Reads an access from raw JSON.
+pub fn parse_access(object: &DynamicObject) -> Result<BreakglassAccess, serde_json::Error> {
+    serde_json::from_value(serde_json::to_value(object)?)
+}
+
 impl Cluster {
     /// Calls go through this client.
     pub fn new(client: Client) -> Self {
@@ -123,6 +128,15 @@ impl Cluster {
     /// An access by quorum read; none if there is none by that name.
     pub async fn access(&self, name: &str) -> Result<Option<BreakglassAccess>, Error> {
         call("read access", self.accesses().get_opt(name)).await
+    }
+
+    /// All accesses that can be read, by quorum.
+    pub async fn accesses_now(&self) -> Result<Vec<BreakglassAccess>, Error> {
+        let all = self.all_accesses();
+        let list = call("list accesses", all.list(&ListParams::default())).await?;
+        // One that can't be read must not hide the others.
+        let readable = list.items.iter().filter_map(|item| parse_access(item).ok());
+        Ok(readable.collect())
     }
 
     /// The policies by quorum read.
@@ -177,7 +191,8 @@ impl Cluster {
     }
 
     /// Removes an access that nothing holds any more, if nobody has written it since it was read:
-    /// first the object, then the finalizer, each on the condition that nothing changed.
+    /// first the object, then the finalizer, each on the condition that nothing changed. [`Error::Gone`]
+    /// where it was removed before.
     pub async fn remove_access(&self, access: &BreakglassAccess) -> Result<(), Error> {
         let name = access.metadata.name.as_deref().unwrap_or_default();
         let mut current = access.clone();
@@ -199,10 +214,7 @@ impl Cluster {
         if let Some(finalizers) = &mut current.metadata.finalizers {
             finalizers.retain(|finalizer| finalizer != FINALIZER);
         }
-        match self.replace_access(&current).await {
-            Ok(_) | Err(Error::Gone(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.replace_access(&current).await.map(drop)
     }
 
     /// Puts our finalizer on a grant, if nobody has written it since it was read. A patch, since a

@@ -10,7 +10,7 @@ use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::{mpsc, watch};
 
-use super::cluster::{Cluster, access_resource, grant_resource};
+use super::cluster::{Cluster, access_resource, grant_resource, parse_access};
 use super::leader::Leadership;
 use super::memory::Memory;
 use super::watch::{Index, Mirror, NamedGrant};
@@ -165,9 +165,4 @@ impl Context {
         let name: u64 = name.bytes().map(u64::from).sum();
         name.wrapping_add(now.as_second().unsigned_abs())
     }
-}
-
-/// Reads an access from raw JSON.
-pub fn parse_access(object: &DynamicObject) -> Result<BreakglassAccess, serde_json::Error> {
-    serde_json::from_value(serde_json::to_value(object)?)
 }

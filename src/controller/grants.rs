@@ -80,12 +80,12 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
             claimed = attempt.access;
             standing = Standing::in_access(claimed.as_ref(), &view.uid);
         }
-        Next::MoveExpiry(expiry, allowance) => {
+        Next::MoveExpiry(expiry) => {
             let access = access
                 .as_ref()
                 .and_then(|access| access.metadata.name.as_deref())
                 .unwrap_or_default();
-            claims::move_expiry(&context, access, &view, expiry, allowance.as_ref()).await?;
+            claims::move_expiry(&context, access, &view, expiry).await?;
         }
         Next::Release => {
             if !matches!(standing, Standing::Unclaimed)

@@ -165,7 +165,8 @@ impl Election {
         };
         let spec = lease.spec.clone().unwrap_or_default();
         let holder = spec.holder_identity.clone().unwrap_or_default();
-        if holder != self.identity && !holder.is_empty() && !self.is_stale(&lease, &spec) {
+        let may_live = !holder.is_empty() && !self.is_predecessor(&holder);
+        if may_live && holder != self.identity && !self.is_stale(&lease, &spec) {
             return Ok(false);
         }
         lease.spec = Some(self.spec(Some(&spec)));
@@ -174,6 +175,12 @@ impl Election {
             .leases
             .replace(NAME, &PostParams::default(), &lease)
             .await)
+    }
+
+    /// Whether the holder was an earlier run in our pod, which is dead since we run.
+    fn is_predecessor(&self, holder: &str) -> bool {
+        let pod = |identity: &str| identity.split_once('/').map(|(pod, _)| pod.to_owned());
+        holder != self.identity && pod(holder) == pod(&self.identity)
     }
 
     /// Whether the lease of another has stood still for its whole length while we looked.

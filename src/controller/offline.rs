@@ -3,8 +3,10 @@
 //! One process per tuple may do that, and only for a bounded time after its last contact with the
 //! ledger; the ledger names it. What it did is recorded first thing when the ledger is back.
 
-use super::cluster::Error as ClusterError;
-use super::context::{Context, parse_access};
+use std::time::Duration;
+
+use super::cluster::{Error as ClusterError, parse_access};
+use super::context::Context;
 use super::memory::Unrecorded;
 use crate::api::access::{
     AccessState, Attempt, BreakglassAccess, BreakglassAccessSpec, Operation, Origin,
@@ -12,6 +14,9 @@ use crate::api::access::{
 use crate::aws::{Cleared, Outcome};
 use crate::clock::after;
 use crate::telemetry::audit;
+
+/// A pod has 30 s to stop.
+const GIVE_UP_WITHIN: Duration = Duration::from_secs(15);
 
 /// Deletes an access whose claims have all expired, without the ledger, if this process may.
 /// True if a delete was sent.
@@ -139,28 +144,33 @@ pub async fn record(
 /// Gives the authority up at a clean stop, so that whoever follows need not wait it out. Nothing of
 /// ours runs any more when this is called.
 pub async fn give_up(context: &Context) {
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
-    for object in context.accesses.all() {
-        let Ok(mut access) = parse_access(&object) else {
-            continue;
-        };
+    match tokio::time::timeout(GIVE_UP_WITHIN, give_all_up(context)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(
+            %error,
+            "the authority could not be given up; the next controller waits until it has ended"
+        ),
+        Err(_) => tracing::warn!(
+            "no time left to give the authority up; the next controller waits until it has ended"
+        ),
+    }
+}
+
+/// The ledger is read anew: what the watch last showed may be older than our own last write.
+async fn give_all_up(context: &Context) -> Result<(), ClusterError> {
+    let mut left = context.cluster.accesses_now().await?;
+    while let Some(mut access) = left.pop() {
         let name = access.metadata.name.clone().unwrap_or_default();
         let ours = access.spec.offline_deleter.as_ref() == Some(&context.me);
         if !ours || context.memory.get(&name).unrecorded.is_some() {
             continue;
         }
         access.spec.offline_deleter = None;
-        let write = context.cluster.replace_access(&access);
-        match tokio::time::timeout_at(deadline, write).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => {
-                tracing::debug!(access = name, %error, "the authority could not be given up");
-            }
-            Err(_) => {
-                return tracing::warn!(
-                    "out of time; the next controller waits until our authority has ended"
-                );
-            }
+        match context.cluster.replace_access(&access).await {
+            Err(ClusterError::Conflict(_)) => left.extend(context.cluster.access(&name).await?),
+            Ok(_) | Err(ClusterError::Gone(_)) => {}
+            Err(error) => return Err(error),
         }
     }
+    Ok(())
 }

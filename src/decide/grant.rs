@@ -47,7 +47,7 @@ pub enum Next {
     /// Pin its tuple and claim it.
     Claim(Allowance),
     /// Let the claim end at another time: earlier always, later because a policy admits it.
-    MoveExpiry(Timestamp, Option<Allowance>),
+    MoveExpiry(Timestamp),
     /// Take our finalizer off.
     Release,
 }
@@ -130,7 +130,7 @@ fn claimed(
     }
     if asked.expiry < claim.expiry_time {
         return Decision {
-            next: Next::MoveExpiry(asked.expiry, None),
+            next: Next::MoveExpiry(asked.expiry),
             ruling: None,
         };
     }
@@ -142,7 +142,7 @@ fn claimed(
     };
     let ruling = policies.ask(&question, protected);
     let next = match &ruling {
-        Ruling::Allowed(allowance) => Next::MoveExpiry(asked.expiry, Some(allowance.clone())),
+        Ruling::Allowed(_) => Next::MoveExpiry(asked.expiry),
         Ruling::Denied { .. } => Next::Nothing,
     };
     Decision {

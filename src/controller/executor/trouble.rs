@@ -1,0 +1,63 @@
+//! Why a turn came to nothing, in the words of conditions.
+
+use super::super::cluster::Error as ClusterError;
+use super::super::memory::Trouble;
+use crate::aws::error::{Class, Error as AwsError};
+use crate::decide::access::Waiting;
+
+pub(super) fn of_waiting(waiting: &Waiting) -> Trouble {
+    let (reason, message, stalled) = match waiting {
+        Waiting::Identity(what) => (
+            "IdentityChanged",
+            format!("{what}. Nothing is given; make a new grant"),
+            true,
+        ),
+        Waiting::Policies(why) => ("PolicyUnreadable", why.clone(), true),
+        Waiting::Grants => (
+            "GrantUnreadable",
+            "no grant of this access can be read".to_owned(),
+            false,
+        ),
+        Waiting::Origin => (
+            "LedgerDamaged",
+            "the ledger does not say whether the access is ours, so it is left alone".to_owned(),
+            true,
+        ),
+        Waiting::Nothing | Waiting::Until(_) => ("Waiting", String::new(), false),
+    };
+    Trouble {
+        reason,
+        message,
+        stalled,
+        class: None,
+    }
+}
+
+pub(super) fn of_aws(error: &AwsError) -> Trouble {
+    let (reason, stalled) = match error.class {
+        Class::Throttled => ("Throttled", false),
+        Class::Transient => ("AWSUnavailable", false),
+        Class::OutcomeUnknown => ("OutcomeUnknown", false),
+        Class::Conflict => ("Conflict", false),
+        Class::Gone => ("NotFound", true),
+        Class::Denied => ("AccessDenied", true),
+        Class::Blocked => ("AccountBlocked", true),
+        Class::Invalid => ("InvalidRequest", true),
+        Class::Quota => ("QuotaExceeded", true),
+    };
+    Trouble {
+        reason,
+        message: error.to_string(),
+        stalled,
+        class: Some(error.class),
+    }
+}
+
+pub(super) fn of_ledger(error: &ClusterError) -> Trouble {
+    Trouble {
+        reason: "LedgerUnavailable",
+        message: error.to_string(),
+        stalled: false,
+        class: None,
+    }
+}

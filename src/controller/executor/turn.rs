@@ -1,0 +1,146 @@
+//! One turn: step after step of the protocol, each decided on the ledger as it is then.
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::super::context::Context;
+use super::super::memory::Purpose;
+use super::super::{offline, quorum};
+use super::{Failure, send};
+use crate::api::access::{AccessState, BreakglassAccess, BreakglassAccessSpec};
+use crate::aws::Seen;
+use crate::decide::access::{Known, Reading, Step, Waiting, next};
+use crate::decide::ledger::{due_claims, end};
+
+/// No turn of the protocol takes more steps; a turn that would is decided again later.
+const MOST_STEPS: usize = 12;
+
+/// What a turn is for, given the ledger.
+pub fn purpose(ledger: &BreakglassAccessSpec, now: Timestamp) -> Purpose {
+    let mut due = due_claims(ledger, now).peekable();
+    if due.peek().is_none() {
+        Purpose::Revoke
+    } else if due.any(|claim| claim.active_time.is_none()) || ledger.state == AccessState::Settling
+    {
+        Purpose::Grant
+    } else {
+        Purpose::Watch
+    }
+}
+
+/// The steps of one turn, each decided on the ledger as it is then.
+pub(super) async fn take(
+    context: &Context,
+    name: &str,
+    purpose_of_turn: &mut Purpose,
+    shutdown: &CancellationToken,
+) -> Result<Waiting, Failure> {
+    let mut sent = false;
+    for _ in 0..MOST_STEPS {
+        let Some(mut access) = context.cluster.access(name).await? else {
+            return Ok(Waiting::Nothing);
+        };
+        *purpose_of_turn = purpose(&access.spec, context.clock.now());
+        let generation = access.metadata.generation.unwrap_or_default();
+        context
+            .memory
+            .update(name, |tuple| tuple.generation = generation);
+        if offline::record(context, &mut access).await? {
+            continue;
+        }
+        match settle_step(context, &access).await? {
+            Step::Rest(waiting) => return Ok(waiting),
+            Step::End(ended) => {
+                let now = context.clock.now();
+                for (uid, reason) in &ended {
+                    end(&mut access.spec, uid, *reason, now);
+                }
+                write(context, &access).await?;
+                tracing::info!(access = name, ?ended, "claims ended");
+            }
+            Step::Withdraw(uids) => {
+                access
+                    .spec
+                    .claims
+                    .retain(|claim| !uids.contains(&claim.uid));
+                write(context, &access).await?;
+                tracing::info!(
+                    access = name,
+                    ?uids,
+                    "claims withdrawn: no policy admits them any more"
+                );
+            }
+            Step::Write(ledger) => {
+                if access.spec.state != ledger.state {
+                    tracing::info!(access = name, from = ?access.spec.state, to = ?ledger.state, origin = ?ledger.origin, "ledger");
+                }
+                access.spec = *ledger;
+                write(context, &access).await?;
+            }
+            // One write a turn: right after it a listing may still show what was before.
+            Step::Send(..) if sent => return Err(Failure::Restless),
+            Step::Send(ledger, operation) => {
+                sent = true;
+                let before = std::mem::replace(&mut access.spec, *ledger);
+                let written = write(context, &access).await?;
+                send::attempt(context, written, &before, operation, shutdown).await?;
+            }
+            Step::Read | Step::Confirm => return Err(Failure::Restless), // settle_step answers these
+        }
+    }
+    Err(Failure::Restless)
+}
+
+/// Asks for the next step, and supplies the facts that it lacks.
+async fn settle_step(context: &Context, access: &BreakglassAccess) -> Result<Step, Failure> {
+    let mut reading: Option<Reading> = None;
+    let mut authorities = None;
+    let attempt_id = context.attempt_id();
+    loop {
+        let step = next(&Known {
+            ledger: &access.spec,
+            authorities: authorities.as_ref(),
+            reading: reading.as_ref(),
+            // A turn is for something: compare with AWS where nothing else is to be done.
+            drift_due: true,
+            me: &context.me,
+            attempt_id: &attempt_id,
+            now: context.clock.now(),
+            settings: &context.settings,
+        });
+        match step {
+            Step::Read if reading.is_none() => {
+                let begun = context.clock.now();
+                let seen = context.aws.read(&access.spec.tuple).await?;
+                remember(context, access, begun, &seen);
+                reading = Some(Reading { begun, seen });
+            }
+            Step::Confirm if authorities.is_none() => {
+                let protected = context.protected();
+                authorities =
+                    Some(quorum::authorities(&context.cluster, &access.spec, &protected).await?);
+            }
+            other => return Ok(other),
+        }
+    }
+}
+
+fn remember(context: &Context, access: &BreakglassAccess, begun: Timestamp, seen: &Seen) {
+    let name = access.metadata.name.as_deref().unwrap_or_default();
+    context
+        .memory
+        .update(name, |tuple| tuple.reading = Some((begun, seen.clone())));
+}
+
+pub(super) async fn write(
+    context: &Context,
+    access: &BreakglassAccess,
+) -> Result<BreakglassAccess, Failure> {
+    let written = context.cluster.replace_access(access).await?;
+    let name = written.metadata.name.as_deref().unwrap_or_default();
+    let generation = written.metadata.generation.unwrap_or_default();
+    context
+        .memory
+        .update(name, |tuple| tuple.generation = generation);
+    Ok(written)
+}
