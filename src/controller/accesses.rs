@@ -128,7 +128,7 @@ async fn book_ends(
     for (uid, reason) in &ends {
         end(&mut access.spec, uid, *reason, now);
     }
-    let written = context.cluster.replace_access(&access).await?;
+    let written = context.write_access(&access).await?;
     tracing::info!(
         access = written.metadata.name,
         user = written.spec.user,
@@ -240,7 +240,7 @@ async fn forget_gone_grants(
         return Ok(access);
     }
     access.spec.ended.retain(|ended| !gone.contains(&ended.uid));
-    context.cluster.replace_access(&access).await
+    context.write_access(&access).await
 }
 
 fn exists(grant: Option<&DynamicObject>, uid: &str) -> bool {

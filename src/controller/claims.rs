@@ -112,7 +112,7 @@ pub async fn claim(
         }
         Some(mut access) => {
             access.spec.claims.push(claim);
-            context.cluster.replace_access(&access).await?
+            context.write_access(&access).await?
         }
     };
     context.set_obstacle(&view.uid, view.generation, None);
@@ -263,7 +263,7 @@ pub async fn move_expiry(
         from = %claim.expiry_time, to = %expiry, "expiry moved"
     );
     claim.expiry_time = expiry;
-    context.cluster.replace_access(&access).await?;
+    context.write_access(&access).await?;
     context.wakers.access(access_name);
     Ok(())
 }

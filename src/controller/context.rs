@@ -10,7 +10,9 @@ use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::{mpsc, watch};
 
-use super::cluster::{Cluster, access_resource, grant_resource, parse_access};
+use super::cluster::{
+    Cluster, Error as ClusterError, access_resource, grant_resource, parse_access,
+};
 use super::leader::Leadership;
 use super::memory::Memory;
 use super::watch::{Index, Mirror, NamedGrant};
@@ -130,6 +132,34 @@ impl Context {
         parse_access(&*self.accesses.access(&name)?).ok()
     }
 
+    /// An access as this process last saw or wrote it, whichever is newer.
+    pub fn latest_access(&self, name: &str) -> Option<BreakglassAccess> {
+        let seen = self
+            .accesses
+            .access(name)
+            .and_then(|object| parse_access(&object).ok());
+        let written = self.memory.get(name).written;
+        newer(seen, written.as_deref().cloned())
+    }
+
+    /// Writes a ledger entry, if nobody has since it was read, and remembers what was written.
+    pub async fn write_access(
+        &self,
+        access: &BreakglassAccess,
+    ) -> Result<BreakglassAccess, ClusterError> {
+        let name = access.metadata.name.as_deref().unwrap_or_default();
+        let gives_up = access.spec.offline_deleter.as_ref() != Some(&self.me);
+        if gives_up {
+            self.memory.update(name, |tuple| tuple.gave_up = true);
+        }
+        let written = self.cluster.replace_access(access).await?;
+        self.memory.update(name, |tuple| {
+            tuple.gave_up = gives_up;
+            tuple.written = Some(Arc::new(written.clone()));
+        });
+        Ok(written)
+    }
+
     /// An id for an attempt that no other run of any process makes.
     pub fn attempt_id(&self) -> String {
         let number = self.attempts.fetch_add(1, Ordering::Relaxed);
@@ -164,5 +194,44 @@ impl Context {
     pub fn spread(&self, name: &str, now: Timestamp) -> u64 {
         let name: u64 = name.bytes().map(u64::from).sum();
         name.wrapping_add(now.as_second().unsigned_abs())
+    }
+}
+
+/// The newer of two versions of an access, which may have been removed and made again in between.
+fn newer(a: Option<BreakglassAccess>, b: Option<BreakglassAccess>) -> Option<BreakglassAccess> {
+    let age = |access: &BreakglassAccess| {
+        let made = access.metadata.creation_timestamp.as_ref();
+        (made.map(|time| time.0), access.metadata.generation)
+    };
+    a.into_iter().chain(b).max_by_key(age)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::fixtures::{at, ledger};
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    fn version(made: i64, generation: i64) -> BreakglassAccess {
+        let mut access = BreakglassAccess::new("access", ledger(Vec::new()));
+        access.metadata.creation_timestamp = Some(Time(at(made)));
+        access.metadata.generation = Some(generation);
+        access
+    }
+
+    #[test]
+    fn the_newer_version_counts_whoever_has_it() {
+        let (old, new) = (version(0, 1), version(0, 2));
+        let remade = version(60, 1);
+        for (a, b, wanted) in [
+            (None, Some(&old), &old),
+            (Some(&old), None, &old),
+            (Some(&old), Some(&new), &new),
+            (Some(&new), Some(&old), &new),
+            (Some(&new), Some(&remade), &remade),
+        ] {
+            let found = newer(a.cloned(), b.cloned()).unwrap();
+            assert_eq!(found.metadata, wanted.metadata);
+        }
     }
 }

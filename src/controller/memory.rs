@@ -1,11 +1,12 @@
 //! What the process remembers of each tuple between turns. Losing it costs a reading, nothing more.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
-use crate::api::access::Attempt;
+use crate::api::access::{Attempt, BreakglassAccess};
 use crate::aws::Seen;
 use crate::aws::error::Class;
 
@@ -59,6 +60,13 @@ pub struct Tuple {
     pub pending_request_id: Option<String>,
     /// A delete without a record.
     pub unrecorded: Option<Unrecorded>,
+    /// The ledger as this process last wrote it. The watch may show it later, or never.
+    pub written: Option<Arc<BreakglassAccess>>,
+    /// Whether a write that gives up our authority to act without the ledger was sent. It counts from
+    /// then on: its answer may be lost.
+    pub gave_up: bool,
+    /// When the last quorum read of the ledger was begun.
+    pub contact: Option<Instant>,
 }
 
 /// A pause between two tries.

@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use super::cluster::{Error as ClusterError, parse_access};
+use tokio::time::Instant;
+
+use super::cluster::Error as ClusterError;
 use super::context::Context;
 use super::memory::Unrecorded;
 use crate::api::access::{
@@ -21,24 +23,25 @@ const GIVE_UP_WITHIN: Duration = Duration::from_secs(15);
 /// Deletes an access whose claims have all expired, without the ledger, if this process may.
 /// True if a delete was sent.
 pub async fn delete_expired(context: &Context, name: &str) -> bool {
-    let Some(access) = context
-        .accesses
-        .access(name)
-        .and_then(|object| parse_access(&object).ok())
-    else {
+    let Some(access) = context.latest_access(name) else {
         return false;
     };
-    let Some(contact) = context.accesses.listed() else {
+    let remembered = context.memory.get(name);
+    let Some(contact) = context.accesses.listed().max(remembered.contact) else {
         return false;
     };
     let authority_ends = contact + context.settings.offline_authority;
-    let remembered = context.memory.get(name).unrecorded;
     let now = context.clock.now();
     // One that AWS has confirmed needs no second.
     let done = remembered
+        .unrecorded
         .as_ref()
         .is_some_and(|unrecorded| unrecorded.known || now < unrecorded.attempt.send_before);
-    if done || tokio::time::Instant::now() >= authority_ends || !may_delete(&access.spec, context) {
+    if done
+        || remembered.gave_up
+        || Instant::now() >= authority_ends
+        || !may_delete(&access.spec, context)
+    {
         return false;
     }
     let attempt = Attempt {
@@ -132,7 +135,7 @@ pub async fn record(
         );
         ledger.delete_unknown_until = ledger.delete_unknown_until.max(Some(until));
     }
-    context.cluster.replace_access(access).await?;
+    context.write_access(access).await?;
     forget();
     tracing::info!(
         access = name,
@@ -166,7 +169,7 @@ async fn give_all_up(context: &Context) -> Result<(), ClusterError> {
             continue;
         }
         access.spec.offline_deleter = None;
-        match context.cluster.replace_access(&access).await {
+        match context.write_access(&access).await {
             Err(ClusterError::Conflict(_)) => left.extend(context.cluster.access(&name).await?),
             Ok(_) | Err(ClusterError::Gone(_)) => {}
             Err(error) => return Err(error),

@@ -206,7 +206,10 @@ mod tests {
     /// Another hash would end every running grant at the next upgrade.
     #[test]
     fn a_hash_that_is_in_the_ledger_stays_what_it_is() {
-        assert_eq!(hash("2026-01-01T09:00:00Z"), "6dede42b4779ef3cab7a4b54c395e00e");
+        assert_eq!(
+            hash("2026-01-01T09:00:00Z"),
+            "6dede42b4779ef3cab7a4b54c395e00e"
+        );
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub mod policy;
 pub mod target;
 
 #[cfg(test)]
+mod access_tests;
+#[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]
 mod grant_tests;

@@ -1,6 +1,7 @@
 //! One turn: step after step of the protocol, each decided on the ledger as it is then.
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::context::Context;
@@ -37,14 +38,16 @@ pub(super) async fn take(
 ) -> Result<Waiting, Failure> {
     let mut sent = false;
     for _ in 0..MOST_STEPS {
+        let begun = Instant::now();
         let Some(mut access) = context.cluster.access(name).await? else {
             return Ok(Waiting::Nothing);
         };
         *purpose_of_turn = purpose(&access.spec, context.clock.now());
         let generation = access.metadata.generation.unwrap_or_default();
-        context
-            .memory
-            .update(name, |tuple| tuple.generation = generation);
+        context.memory.update(name, |tuple| {
+            tuple.generation = generation;
+            tuple.contact = Some(begun);
+        });
         if offline::record(context, &mut access).await? {
             continue;
         }
@@ -136,7 +139,7 @@ pub(super) async fn write(
     context: &Context,
     access: &BreakglassAccess,
 ) -> Result<BreakglassAccess, Failure> {
-    let written = context.cluster.replace_access(access).await?;
+    let written = context.write_access(access).await?;
     let name = written.metadata.name.as_deref().unwrap_or_default();
     let generation = written.metadata.generation.unwrap_or_default();
     context

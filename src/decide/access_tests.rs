@@ -1,0 +1,95 @@
+//! Single steps of the ledger protocol that random histories meet too seldom.
+
+use super::access::{Known, Reading, Step, Waiting, next};
+use super::fixtures::{at, holder, ledger};
+use crate::api::access::{AccessState, Attempt, BreakglassAccessSpec, Operation, Origin};
+use crate::aws::Seen;
+use crate::config::Settings;
+
+/// Ours, being taken away, and seen absent once at second 0.
+fn settling() -> BreakglassAccessSpec {
+    BreakglassAccessSpec {
+        state: AccessState::Settling,
+        origin: Some(Origin::Created),
+        offline_deleter: Some(holder("pod")),
+        first_absent_time: Some(at(0)),
+        ..ledger(Vec::new())
+    }
+}
+
+/// What follows from a reading that shows the access absent.
+fn seen_absent_at(second: i64, ledger: &BreakglassAccessSpec) -> Step {
+    let reading = Reading {
+        begun: at(second),
+        seen: Seen::Absent,
+    };
+    next(&Known {
+        ledger,
+        authorities: None,
+        reading: Some(&reading),
+        drift_due: false,
+        me: &holder("pod"),
+        attempt_id: "1",
+        now: at(second),
+        settings: &Settings::default(),
+    })
+}
+
+#[track_caller]
+fn written(step: Step) -> BreakglassAccessSpec {
+    match step {
+        Step::Write(ledger) => *ledger,
+        other => panic!("not a write: {other:?}"),
+    }
+}
+
+fn window() -> i64 {
+    Settings::default()
+        .iam_settle_window
+        .as_secs()
+        .cast_signed()
+}
+
+#[test]
+fn one_absence_closes_nothing_and_a_second_must_be_a_window_later() {
+    let first = BreakglassAccessSpec {
+        first_absent_time: None,
+        ..settling()
+    };
+    let seen_once = written(seen_absent_at(0, &first));
+    assert_eq!(seen_once.state, AccessState::Settling);
+    assert_eq!(seen_once.first_absent_time, Some(at(0)));
+    let too_soon = seen_absent_at(window() - 1, &settling());
+    assert_eq!(too_soon, Step::Rest(Waiting::Until(at(window()))));
+}
+
+/// Whoever may delete without the ledger must know, before it closes, that it may not any more.
+#[test]
+fn the_authority_is_dropped_by_a_write_of_its_own_before_the_ledger_closes() {
+    let dropped = written(seen_absent_at(window(), &settling()));
+    assert_eq!(dropped.state, AccessState::Settling);
+    assert_eq!(dropped.offline_deleter, None);
+    let closed = written(seen_absent_at(window(), &dropped));
+    assert_eq!(closed.state, AccessState::Closed);
+    assert_eq!(closed.origin, None);
+}
+
+#[test]
+fn nothing_closes_while_a_write_may_still_take_effect() {
+    for operation in [Operation::Create, Operation::Delete] {
+        let ledger = BreakglassAccessSpec {
+            attempt: Some(Attempt {
+                operation,
+                id: "0".into(),
+                holder: holder("pod"),
+                written_at: at(0),
+                send_before: at(0),
+            }),
+            ..settling()
+        };
+        match seen_absent_at(window(), &ledger) {
+            Step::Rest(Waiting::Until(until)) => assert!(until > at(window()), "{operation:?}"),
+            other => panic!("{operation:?}: {other:?}"),
+        }
+    }
+}
