@@ -151,11 +151,9 @@ impl AccountAssignments {
     }
 
     pub(super) async fn session_seconds(&self, tuple: &AccountAssignment) -> Option<i64> {
-        let set = self
-            .center
-            .permission_set(&tuple.instance_arn, &tuple.permission_set_arn)
-            .await;
-        set.ok().and_then(|set| set.session_seconds)
+        self.center
+            .session_seconds(&tuple.instance_arn, &tuple.permission_set_arn)
+            .await
     }
 
     pub(super) async fn create(&self, tuple: &AccountAssignment, cleared: Cleared) -> Outcome {

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_sdk_identitystore::types::{AlternateIdentifier, UniqueAttribute, UserStatus};
 use aws_sdk_ssoadmin::types::InstanceStatus;
 use aws_smithy_types::Document;
 use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::Instant;
 
 use super::calls::Calls;
 use super::credentials::Roles;
@@ -36,12 +38,17 @@ enum Found {
     One(Instance),
 }
 
-/// A permission set. Its name never changes (SSO Admin API reference, `UpdatePermissionSet` takes none).
+/// A permission set. Its name never changes (SSO Admin API reference, `UpdatePermissionSet` takes
+/// none); the length of its sessions may.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PermissionSet {
     pub(super) name: String,
-    pub(super) session_seconds: Option<i64>,
+    session_seconds: Option<i64>,
+    described: Instant,
 }
+
+/// How old the length of a session may be.
+const SESSION_FRESH: Duration = Duration::from_mins(15);
 
 /// A user, as far as it matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -341,15 +348,36 @@ impl IdentityCenter {
         instance_arn: &str,
         arn: &str,
     ) -> Result<PermissionSet, Error> {
-        let cached = self
-            .permission_sets
+        match self.cached_permission_set(arn) {
+            Some(set) => Ok(set),
+            None => self.describe_permission_set(instance_arn, arn).await,
+        }
+    }
+
+    /// How long a session of a permission set lasts at most, in seconds; none where nobody can tell.
+    pub(super) async fn session_seconds(&self, instance_arn: &str, arn: &str) -> Option<i64> {
+        let cached = self.cached_permission_set(arn);
+        if let Some(set) = cached.filter(|set| set.described.elapsed() < SESSION_FRESH) {
+            return set.session_seconds;
+        }
+        let set = self.describe_permission_set(instance_arn, arn).await;
+        set.ok().and_then(|set| set.session_seconds)
+    }
+
+    fn cached_permission_set(&self, arn: &str) -> Option<PermissionSet> {
+        self.permission_sets
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(arn)
-            .cloned();
-        if let Some(set) = cached {
-            return Ok(set);
-        }
+            .cloned()
+    }
+
+    async fn describe_permission_set(
+        &self,
+        instance_arn: &str,
+        arn: &str,
+    ) -> Result<PermissionSet, Error> {
+        let described = Instant::now();
         let send = self
             .sso()
             .describe_permission_set()
@@ -375,6 +403,7 @@ impl IdentityCenter {
                 None => Some(3_600),
                 Some(text) => iso_8601_seconds(text),
             },
+            described,
         };
         self.permission_sets
             .lock()

@@ -140,6 +140,21 @@ async fn a_permission_set_past_the_first_hundred_is_found_and_each_is_read_once(
     );
 }
 
+/// People are told when the last session ends at the latest, so its length must not be an old one.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_may_last_longer_now_is_noticed() {
+    let cloud = Cloud::example();
+    let aws = cloud.aws().await;
+    let found = resolved(&aws, ALICE, &assignment()).await;
+    assert_eq!(aws.session_seconds(&found.tuple).await, Some(3_600));
+    cloud.change(&Change::SetSessionDuration {
+        permission_set: "AdministratorAccess".to_owned(),
+        session_duration: "PT12H".to_owned(),
+    });
+    tokio::time::sleep(Duration::from_mins(20)).await;
+    assert_eq!(aws.session_seconds(&found.tuple).await, Some(43_200));
+}
+
 /// Somebody may delete a set and make another under its name while its ARN is remembered.
 #[tokio::test(start_paused = true)]
 async fn a_permission_set_made_again_is_found_under_its_new_arn() {

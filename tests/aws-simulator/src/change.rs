@@ -85,6 +85,10 @@ pub enum Change {
         name: String,
         session_duration: String,
     },
+    SetSessionDuration {
+        permission_set: String,
+        session_duration: String,
+    },
     DeletePermissionSet {
         permission_set: String,
     },

@@ -297,6 +297,18 @@ pub(super) fn apply(hand: &mut Hand<'_>, change: &Change) -> Changed {
             name,
             session_duration,
         } => hand.add_permission_set(0, name, session_duration),
+        Change::SetSessionDuration {
+            permission_set,
+            session_duration,
+        } => {
+            let (index, arn) = hand.find("permission set", permission_set, |instance| {
+                permission_set_arn(instance, permission_set)
+            })?;
+            if let Some(set) = hand.instance(index)?.permission_sets.get_mut(&arn) {
+                session_duration.clone_into(&mut set.session_duration);
+            }
+            Ok(None)
+        }
         Change::DeletePermissionSet { permission_set } => {
             hand.remove_permission_set(permission_set).map(|_| None)
         }
