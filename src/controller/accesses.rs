@@ -12,6 +12,7 @@ use super::cluster::{Error as ClusterError, parse_access};
 use super::context::Context;
 use super::executor::purpose;
 use super::memory::Purpose;
+use super::watch::NamedGrant;
 use super::{quorum, wake};
 use crate::api::FINALIZER;
 use crate::api::access::{
@@ -73,6 +74,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
         remove(&context, &access).await?;
         return Ok(wake::at(now, None));
     }
+    tell_who_asked(&context, &access, &name);
     let next = [
         next_wake(&access.spec, now, &context.settings),
         asked_again,
@@ -190,6 +192,23 @@ fn ask_for_turn(context: &Context, access: &BreakglassAccess, now: Timestamp) ->
         page: access.spec.target_summary.clone(),
     });
     None
+}
+
+/// Wakes the grants on whose behalf people asked for a look, once it has been made.
+fn tell_who_asked(context: &Context, access: &BreakglassAccess, name: &str) {
+    let remembered = context.memory.get(name);
+    if !remembered.has_looked() {
+        return;
+    }
+    for claim in &access.spec.claims {
+        if remembered.requests.contains_key(&claim.uid) {
+            context.wakers.grant(&NamedGrant {
+                uid: claim.uid.clone(),
+                namespace: claim.grant.namespace.clone(),
+                name: claim.grant.name.clone(),
+            });
+        }
+    }
 }
 
 /// When the access should have been gone: when the last claim that ended did.

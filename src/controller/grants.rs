@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kube::core::DynamicObject;
 use kube::runtime::controller::Action;
 
@@ -11,6 +10,7 @@ use super::claims;
 use super::cluster::{Error as ClusterError, set_status};
 use super::context::Context;
 use super::{events, wake};
+use crate::api::access::AccessState;
 use crate::api::grant::BreakglassGrantStatus;
 use crate::clock::after;
 use crate::decide::grant::{Decision, Next, Standing, decide, next_wake};
@@ -39,7 +39,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
         return Ok(wake::at(now, None)); // Becoming leader, and being synced, look at all grants again.
     }
     let mut view = GrantView::parse(&object).ok_or(Error::Unreadable)?;
-    hurry_if_asked(&context, &view);
+    let request_waits = hurry_if_asked(&context, &view);
     let access = context.access_of(&view.uid);
     let mut standing = Standing::in_access(access.as_ref(), &view.uid);
     let look = |now| {
@@ -92,7 +92,15 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
                 || claims::never_claimed(&context, &view).await?
             {
                 // The last word on a grant that goes is its status; after the finalizer there may be no grant.
-                show(&context, &mut object, &view, standing, ruling.as_ref(), now).await?;
+                show(
+                    &context,
+                    &mut object,
+                    &view,
+                    standing,
+                    ruling.as_ref(),
+                    request_waits,
+                )
+                .await?;
                 context.cluster.remove_finalizer(&object).await?;
                 return Ok(wake::at(
                     now,
@@ -101,7 +109,15 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
             }
         }
     }
-    show(&context, &mut object, &view, standing, ruling.as_ref(), now).await?;
+    show(
+        &context,
+        &mut object,
+        &view,
+        standing,
+        ruling.as_ref(),
+        request_waits,
+    )
+    .await?;
     let next = [next_wake(&view, standing, now, &context.settings), retry]
         .into_iter()
         .flatten()
@@ -109,15 +125,30 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     Ok(wake::at(now, next))
 }
 
-/// A new value of the annotation asks for everything to be looked at now.
-fn hurry_if_asked(context: &Context, view: &GrantView) {
-    if view.requested_at.is_some() && view.requested_at != view.status.last_handled_request {
-        context.set_obstacle(&view.uid, view.generation, None);
-        if let Some(access) = context.index.access_of(&view.uid) {
-            context.memory.hurry(&access);
-            context.wakers.access(&access);
+/// A new value of the annotation asks for everything to be looked at now. True while that is still
+/// to be done.
+fn hurry_if_asked(context: &Context, view: &GrantView) -> bool {
+    let Some(request) = view.requested_at.as_ref() else {
+        return false;
+    };
+    let handled = view.status.last_handled_request.as_ref() == Some(request);
+    let Some(access) = context.access_of(&view.uid) else {
+        if !handled {
+            context.set_obstacle(&view.uid, view.generation, None);
         }
+        return false; // Names and policies are looked up in this very pass.
+    };
+    let name = access.metadata.name.unwrap_or_default();
+    if !handled && context.memory.hurry(&name, &view.uid, request) {
+        context.wakers.access(&name);
     }
+    // AWS is read again only for what is open; everything else is under way in any case.
+    let open = access.spec.state == AccessState::Open;
+    let waits = !handled && open && !context.memory.get(&name).has_looked();
+    if !waits {
+        context.memory.looked(&name, &view.uid);
+    }
+    waits
 }
 
 /// Tells how the grant stands, if that has changed.
@@ -127,7 +158,7 @@ async fn show(
     view: &GrantView,
     standing: Standing<'_>,
     ruling: Option<&Ruling>,
-    now: Timestamp,
+    request_waits: bool,
 ) -> Result<(), Error> {
     let obstacle = context
         .obstacle(&view.uid, view.generation)
@@ -138,7 +169,8 @@ async fn show(
         ruling,
         obstacle: obstacle.as_ref(),
         observe: context.observe,
-        now,
+        request_waits,
+        now: context.clock.now(),
         settings: &context.settings,
     };
     let new = status(&facts);

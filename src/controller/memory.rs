@@ -1,6 +1,6 @@
 //! What the process remembers of each tuple between turns. Losing it costs a reading, nothing more.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -67,6 +67,15 @@ pub struct Tuple {
     pub gave_up: bool,
     /// When the last quorum read of the ledger was begun.
     pub contact: Option<Instant>,
+    /// What people asked to be looked at, by uid of the grant, and has not been looked at yet.
+    pub requests: BTreeMap<String, String>,
+}
+
+impl Tuple {
+    /// Whether AWS was asked since a person last wanted it, with or without an answer.
+    pub fn has_looked(&self) -> bool {
+        self.reading.is_some() || self.trouble.is_some()
+    }
 }
 
 /// A pause between two tries.
@@ -113,11 +122,25 @@ impl Memory {
     }
 
     /// Ends the pause of one tuple and asks for a new reading: a person wants it looked at now.
-    pub fn hurry(&self, access: &str) {
-        self.update(access, |tuple| {
-            tuple.hold = None;
-            tuple.reading = None;
-        });
+    /// False if that request was taken up before.
+    pub fn hurry(&self, access: &str, uid: &str, request: &str) -> bool {
+        let mut all = self.lock();
+        let tuple = all.entry(access.to_owned()).or_default();
+        if tuple.requests.get(uid).map(String::as_str) == Some(request) {
+            return false;
+        }
+        tuple.requests.insert(uid.to_owned(), request.to_owned());
+        tuple.hold = None;
+        tuple.reading = None;
+        tuple.trouble = None;
+        true
+    }
+
+    /// Forgets what was asked on behalf of a grant: it has been looked at.
+    pub fn looked(&self, access: &str, uid: &str) {
+        if let Some(tuple) = self.lock().get_mut(access) {
+            tuple.requests.remove(uid);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Tuple>> {

@@ -43,6 +43,8 @@ pub struct Facts<'a> {
     pub obstacle: Option<&'a Obstacle>,
     /// Whether the controller only watches, and gives nothing.
     pub observe: bool,
+    /// Whether a person asked for another look that has not been made yet.
+    pub request_waits: bool,
     /// The time of day.
     pub now: Timestamp,
     /// Times of the protocol.
@@ -150,6 +152,7 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
         last_handled_request: view
             .requested_at
             .clone()
+            .filter(|_| !facts.request_waits)
             .or(old.last_handled_request.clone()),
         next_attempt_time,
     }

@@ -91,6 +91,7 @@ fn told_with(
         ruling,
         obstacle,
         observe: false,
+        request_waits: false,
         now: at(now),
         settings: &Settings::default(),
     })

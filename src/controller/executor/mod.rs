@@ -18,7 +18,6 @@ use super::cluster::Error as ClusterError;
 use super::context::Context;
 use super::memory::{Hold, Purpose, Trouble};
 use super::{offline, wake};
-use crate::aws::desk::{Priority, urgently};
 use crate::aws::error::{Class, Error as AwsError};
 use crate::clock::{after, until};
 use crate::decide::access::Waiting;
@@ -52,10 +51,7 @@ pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
         turns.spawn(async move {
             let name = turn.request.access.clone();
             let work = super::reconciler::unpanicked(take_turn(&context, &name, &shutdown));
-            let done = match turn.request.priority {
-                Priority::Revoke { .. } => urgently(work).await,
-                Priority::Grant { .. } | Priority::Read => work.await,
-            };
+            let done = turn.run(work).await;
             if done.is_none() {
                 context.metrics.panics.inc();
                 hold(&context, &name, Purpose::Watch, Duration::from_secs(5));
