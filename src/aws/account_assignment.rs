@@ -158,7 +158,11 @@ impl AccountAssignments {
 
     pub(super) async fn create(&self, tuple: &AccountAssignment, cleared: Cleared) -> Outcome {
         const OPERATION: &str = "sso:CreateAccountAssignment";
-        let send = aws_sdk_ssoadmin::Client::new(&self.center.roles.granter.writes)
+        let writer = match self.center.writer(Operation::Create).await {
+            Ok(writer) => writer,
+            Err(error) => return Outcome::Failed(error), // Nothing was sent.
+        };
+        let send = aws_sdk_ssoadmin::Client::new(writer)
             .create_account_assignment()
             .instance_arn(&tuple.instance_arn)
             .target_id(&tuple.account)
@@ -182,7 +186,11 @@ impl AccountAssignments {
 
     pub(super) async fn delete(&self, tuple: &AccountAssignment, cleared: Cleared) -> Outcome {
         const OPERATION: &str = "sso:DeleteAccountAssignment";
-        let send = aws_sdk_ssoadmin::Client::new(&self.center.roles.reaper.writes)
+        let writer = match self.center.writer(Operation::Delete).await {
+            Ok(writer) => writer,
+            Err(error) => return Outcome::Failed(error), // Nothing was sent.
+        };
+        let send = aws_sdk_ssoadmin::Client::new(writer)
             .delete_account_assignment()
             .instance_arn(&tuple.instance_arn)
             .target_id(&tuple.account)

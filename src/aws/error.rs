@@ -72,6 +72,11 @@ impl Error {
         }
     }
 
+    /// The process is about to end, so AWS is not asked any more.
+    pub fn shutting_down() -> Self {
+        Self::new("aws", Class::Transient, "the controller is shutting down")
+    }
+
     /// Whether AWS says that what the call names does not exist.
     pub fn is_gone(&self) -> bool {
         self.class == Class::Gone
@@ -220,7 +225,7 @@ pub fn classify_failure_reason(reason: &str) -> Class {
     let lower = reason.to_lowercase();
     if lower.contains("not found") || lower.contains("404") || lower.contains("does not exist") {
         Class::Gone
-    } else if lower.contains("suspended") || lower.contains("takes longer than usual") {
+    } else if lower.contains("suspended") {
         Class::Blocked
     } else if lower.contains("denied") || lower.contains("not authorized") {
         Class::Denied

@@ -356,41 +356,63 @@ impl IamGroups {
     }
 
     /// Puts a tag on the user that says which membership is ours and when it ends. For people and
-    /// for recovery; it decides nothing.
-    pub(super) async fn mark(&self, tuple: &IamGroup, expiry: Timestamp) -> Result<(), Error> {
+    /// for recovery; it decides nothing. None where there is no such user.
+    pub(super) async fn mark(&self, tuple: &IamGroup, expiry: Timestamp) -> Option<Outcome> {
         const OPERATION: &str = "iam:TagUser";
         let tag = Tag::builder()
             .key(tag_key(&tuple.group))
             .value(expiry.to_string())
             .build();
-        let tag = tag.map_err(|error| Error::new(OPERATION, Class::Invalid, error.to_string()))?;
-        let client = self.writer(tuple, Operation::Create).await?;
-        // Tags of a stranger who bears the name are left alone.
-        let Some(user) = self.user_now(tuple).await? else {
-            return Ok(());
+        let (client, user, tag) = match (self.tagger(tuple, Operation::Create).await, tag) {
+            (Ok((client, user)), Ok(tag)) => (client, user?, tag),
+            (Err(error), _) => return Some(Outcome::Failed(error)),
+            (_, Err(error)) => {
+                let error = Error::new(OPERATION, Class::Invalid, error.to_string());
+                return Some(Outcome::Failed(error));
+            }
         };
         let send = client.tag_user().user_name(user).tags(tag).send();
-        self.calls
+        let answer = self
+            .calls
             .note(&Self::desk_key(&tuple.account), OPERATION, send)
-            .await
-            .map(drop)
+            .await;
+        Some(
+            answer.map_or_else(Outcome::Failed, |answer| Outcome::Succeeded {
+                request_id: request_id(&answer),
+            }),
+        )
     }
 
-    /// Takes the tag off.
-    pub(super) async fn unmark(&self, tuple: &IamGroup) -> Result<(), Error> {
-        let client = self.writer(tuple, Operation::Delete).await?;
-        let Some(user) = self.user_now(tuple).await? else {
-            return Ok(());
+    /// Takes the tag off. None where there is no such user.
+    pub(super) async fn unmark(&self, tuple: &IamGroup) -> Option<Outcome> {
+        let (client, user) = match self.tagger(tuple, Operation::Delete).await {
+            Ok((client, user)) => (client, user?),
+            Err(error) => return Some(Outcome::Failed(error)),
         };
         let send = client
             .untag_user()
             .user_name(user)
             .tag_keys(tag_key(&tuple.group))
             .send();
-        self.calls
+        let answer = self
+            .calls
             .note(&Self::desk_key(&tuple.account), "iam:UntagUser", send)
-            .await
-            .map(drop)
+            .await;
+        Some(
+            answer.map_or_else(Outcome::Failed, |answer| Outcome::Succeeded {
+                request_id: request_id(&answer),
+            }),
+        )
+    }
+
+    /// A client for writes, and the name of the pinned user: tags of a stranger are left alone.
+    async fn tagger(
+        &self,
+        tuple: &IamGroup,
+        operation: Operation,
+    ) -> Result<(aws_sdk_iam::Client, Option<String>), Error> {
+        let client = self.writer(tuple, operation).await?;
+        Ok((client, self.user_now(tuple).await?))
     }
 }
 

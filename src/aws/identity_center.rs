@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_sdk_identitystore::types::{AlternateIdentifier, UniqueAttribute, UserStatus};
 use aws_sdk_ssoadmin::types::InstanceStatus;
 use aws_smithy_types::Document;
@@ -15,6 +16,7 @@ use super::credentials::Roles;
 use super::desk::{DeskKey, Service};
 use super::error::{Class, Error};
 use super::outcome::ResolveError;
+use crate::api::access::Operation;
 use crate::decide::policy::Management;
 
 /// The instance that everything in Identity Center belongs to.
@@ -24,18 +26,6 @@ pub(super) struct Instance {
     pub(super) identity_store_id: String,
     /// The management account, for an organization's instance. AWS may leave it out.
     pub(super) owner_account: Option<String>,
-}
-
-/// What `ListInstances` has shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum Found {
-    /// It has not answered yet.
-    #[default]
-    NotAsked,
-    /// There is none.
-    None,
-    /// The one to work with.
-    One(Instance),
 }
 
 /// A permission set. Its name never changes (SSO Admin API reference, `UpdatePermissionSet` takes
@@ -64,9 +54,10 @@ pub(super) struct IdentityCenter {
     pub(super) roles: Roles,
     region: String,
     configured_arn: Option<String>,
-    found: Mutex<Found>,
+    /// The one that `ListInstances` has shown.
+    found: Mutex<Option<Instance>>,
     permission_sets: Mutex<HashMap<String, PermissionSet>>,
-    /// One at a time goes through all permission sets; the others find its result.
+    /// One at a time reads a permission set; the others find its result.
     searching: AsyncMutex<()>,
 }
 
@@ -110,27 +101,28 @@ impl IdentityCenter {
         aws_sdk_identitystore::Client::new(&self.roles.reaper.reads)
     }
 
-    fn found(&self) -> std::sync::MutexGuard<'_, Found> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What to write with, once AWS has told whose credentials these are.
+    pub(super) async fn writer(&self, operation: Operation) -> Result<&SdkConfig, Error> {
+        let role = match operation {
+            Operation::Create => &self.roles.granter,
+            Operation::Delete => &self.roles.reaper,
+        };
+        role.account(&self.calls).await?;
+        Ok(&role.writes)
     }
 
     /// What is known of the management account without asking.
     pub(super) fn management(&self) -> Management {
-        match &*self.found() {
-            Found::NotAsked => Management::Unknown,
-            Found::None => Management::None,
-            Found::One(instance) => instance
-                .owner_account
-                .clone()
-                .map_or(Management::Unknown, Management::Account),
-        }
+        self.found()
+            .and_then(|instance| instance.owner_account)
+            .map_or(Management::Unknown, Management::Account)
     }
 
     /// The instance, found once. An account that has none is asked again each time: one may be
     /// switched on.
     pub(super) async fn instance(&self) -> Result<Instance, ResolveError> {
-        if let Found::One(instance) = &*self.found() {
-            return Ok(instance.clone());
+        if let Some(instance) = self.found() {
+            return Ok(instance);
         }
         let found = self.list_instances().await?;
         let region = &self.region;
@@ -141,7 +133,6 @@ impl IdentityCenter {
             })?,
             (None, [only]) => only,
             (None, []) => {
-                *self.found() = Found::None;
                 let message = format!("there is no Identity Center instance in Region {region}; set AWS_REGION or identityCenter.region to its primary Region");
                 return Err(ResolveError::stalled("InstanceNotFound", message));
             }
@@ -151,8 +142,15 @@ impl IdentityCenter {
                 return Err(ResolveError::stalled("SeveralInstances", message));
             }
         };
-        *self.found() = Found::One(chosen.clone());
-        Ok(chosen.clone())
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(found.insert(chosen.clone()).clone())
+    }
+
+    fn found(&self) -> Option<Instance> {
+        self.found
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     async fn list_instances(&self) -> Result<Vec<Instance>, Error> {
@@ -267,18 +265,13 @@ impl IdentityCenter {
         if let Some(arn) = self.known_permission_set(name) {
             return Ok(arn);
         }
-        let _searching = self.searching.lock().await;
-        if let Some(arn) = self.known_permission_set(name) {
-            return Ok(arn);
-        }
         let mut unreadable = None;
-        let arns = self.list_permission_sets(&instance.arn).await?;
-        self.permission_sets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|arn, _| arns.contains(arn));
-        for arn in arns {
-            match self.permission_set(&instance.arn, &arn).await {
+        for arn in self.list_permission_sets(&instance.arn).await? {
+            let read = self.permission_set_in_turn(&instance.arn, &arn).await;
+            if let Some(arn) = self.known_permission_set(name) {
+                return Ok(arn);
+            }
+            match read {
                 // A set may vanish while we look, and a delegate may be refused a single one.
                 Err(error) if matches!(error.class, Class::Gone | Class::Denied) => {
                     unreadable = Some(error);
@@ -287,9 +280,6 @@ impl IdentityCenter {
                 Ok(_) => {}
             }
         }
-        if let Some(arn) = self.known_permission_set(name) {
-            return Ok(arn);
-        }
         match unreadable {
             Some(error) if error.class == Class::Denied => Err(error.into()),
             _ => Err(ResolveError::stalled(
@@ -297,6 +287,30 @@ impl IdentityCenter {
                 format!("there is no permission set {name}"),
             )),
         }
+    }
+
+    /// Reads the names of all permission sets that are not known yet.
+    pub(super) async fn read_permission_sets(&self) -> Result<(), ResolveError> {
+        let instance = self.instance().await?;
+        for arn in self.list_permission_sets(&instance.arn).await? {
+            match self.permission_set_in_turn(&instance.arn, &arn).await {
+                Err(error) if !matches!(error.class, Class::Gone | Class::Denied) => {
+                    return Err(error.into());
+                }
+                Err(_) | Ok(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A permission set by ARN, read by one caller at a time, so that all who search share the work.
+    async fn permission_set_in_turn(
+        &self,
+        instance_arn: &str,
+        arn: &str,
+    ) -> Result<PermissionSet, Error> {
+        let _turn = self.searching.lock().await;
+        self.permission_set(instance_arn, arn).await
     }
 
     fn known_permission_set(&self, name: &str) -> Option<String> {
@@ -318,6 +332,7 @@ impl IdentityCenter {
             .remove(arn);
     }
 
+    /// ARNs of all permission sets. Those that vanished are forgotten.
     async fn list_permission_sets(&self, instance_arn: &str) -> Result<Vec<String>, Error> {
         let key = Self::sso_key(instance_arn);
         let mut arns = Vec::new();
@@ -337,9 +352,14 @@ impl IdentityCenter {
             arns.extend_from_slice(page.permission_sets());
             token = page.next_token;
             if token.is_none() {
-                return Ok(arns);
+                break;
             }
         }
+        self.permission_sets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|arn, _| arns.contains(arn));
+        Ok(arns)
     }
 
     /// A permission set by ARN.

@@ -159,7 +159,11 @@ impl IdentityCenterGroups {
     }
 
     pub(super) async fn create(&self, tuple: &IdentityCenterGroup, cleared: Cleared) -> Outcome {
-        let send = aws_sdk_identitystore::Client::new(&self.center.roles.granter.writes)
+        let writer = match self.center.writer(Operation::Create).await {
+            Ok(writer) => writer,
+            Err(error) => return Outcome::Failed(error), // Nothing was sent.
+        };
+        let send = aws_sdk_identitystore::Client::new(writer)
             .create_group_membership()
             .identity_store_id(&tuple.identity_store_id)
             .group_id(&tuple.group_id)
@@ -199,7 +203,11 @@ impl IdentityCenterGroups {
             Ok(None) => return Outcome::Succeeded { request_id: None },
             Err(error) => return Outcome::Failed(error), // Nothing was sent.
         };
-        let send = aws_sdk_identitystore::Client::new(&self.center.roles.reaper.writes)
+        let writer = match self.center.writer(Operation::Delete).await {
+            Ok(writer) => writer,
+            Err(error) => return Outcome::Failed(error), // Nothing was sent.
+        };
+        let send = aws_sdk_identitystore::Client::new(writer)
             .delete_group_membership()
             .identity_store_id(&tuple.identity_store_id)
             .membership_id(membership);

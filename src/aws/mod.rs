@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use crate::api::access::Operation;
 use crate::api::tuple::Tuple;
@@ -55,24 +57,34 @@ struct Inner {
     groups: IdentityCenterGroups,
     iam: IamGroups,
     lookups: Lookups,
+    /// When the management account was last asked for.
+    asked_management: AsyncMutex<Option<Instant>>,
 }
 
-/// How many names are looked up at once in one account, or in Identity Center. Hundreds of new
-/// grants must leave room for what is being taken away.
+/// While nobody can tell which account is the management account, it is asked for this often.
+pub const MANAGEMENT_RETRY: Duration = Duration::from_secs(5);
+
+/// How many names are looked up at once for each kind of target, and in each account. Hundreds of
+/// new grants must leave room for what is being taken away.
 const LOOKUPS_AT_ONCE: usize = 2;
 
-/// Places for looking up names, by account; Identity Center goes by the empty name.
+/// Places for looking up names, by account or kind.
 #[derive(Debug, Default)]
 struct Lookups(Mutex<BTreeMap<String, Arc<Semaphore>>>);
 
 impl Lookups {
     /// A place, as soon as one is free. None never comes to pass: nobody closes the semaphore.
-    async fn place(&self, account: &str) -> Option<OwnedSemaphorePermit> {
+    async fn place(&self, target: &Target) -> Option<OwnedSemaphorePermit> {
+        let line = match target {
+            Target::AccountAssignment { .. } => "assignments",
+            Target::IdentityCenterGroup { .. } => "groups",
+            Target::IamGroup { account, .. } => account,
+        };
         let places = Arc::clone(
             self.0
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .entry(account.to_owned())
+                .entry(line.to_owned())
                 .or_insert_with(|| Arc::new(Semaphore::new(LOOKUPS_AT_ONCE))),
         );
         places.acquire_owned().await.ok()
@@ -132,6 +144,7 @@ impl Aws {
             assignments: AccountAssignments::new(Arc::clone(&center)),
             groups: IdentityCenterGroups::new(Arc::clone(&center)),
             lookups: Lookups::default(),
+            asked_management: AsyncMutex::default(),
             iam: IamGroups::new(calls.clone(), Arc::clone(&environment), accounts),
             calls,
             environment,
@@ -174,12 +187,22 @@ impl Aws {
         self.0.center.management()
     }
 
-    /// Asks which account is the management account, where that is not known yet.
+    /// Asks which account is the management account, where that is not known yet and nobody has just
+    /// asked.
     pub async fn learn_management(&self) -> Management {
-        if let Err(error) = self.0.center.instance().await {
-            tracing::debug!(%error, "the management account is not known yet");
+        let mut asked = self.0.asked_management.lock().await;
+        if asked.is_none_or(|asked| asked.elapsed() >= MANAGEMENT_RETRY) {
+            if let Err(error) = self.0.center.instance().await {
+                tracing::debug!(%error, "the management account is not known yet");
+            }
+            *asked = Some(Instant::now());
         }
         self.management()
+    }
+
+    /// Reads the names of all permission sets, so that the first grant need not wait for that.
+    pub async fn warm(&self) -> Result<(), ResolveError> {
+        self.0.center.read_permission_sets().await
     }
 
     /// Which limit work on a tuple counts against.
@@ -193,12 +216,7 @@ impl Aws {
 
     /// Finds what a grant names. Names must be spelled as AWS spells them, byte for byte.
     pub async fn resolve(&self, user: &str, target: &Target) -> Result<Resolved, ResolveError> {
-        let _place = match target {
-            Target::IamGroup { account, .. } => self.0.lookups.place(account).await,
-            Target::AccountAssignment { .. } | Target::IdentityCenterGroup { .. } => {
-                self.0.lookups.place("").await
-            }
-        };
+        let _place = self.0.lookups.place(target).await;
         match target {
             Target::AccountAssignment {
                 account,
@@ -272,19 +290,19 @@ impl Aws {
     }
 
     /// Marks the access as ours for people and for recovery, where AWS has a place for it. Nothing
-    /// depends on it.
-    pub async fn mark(&self, tuple: &Tuple, expiry: Timestamp) -> Result<(), Error> {
+    /// depends on it. None where nothing was written.
+    pub async fn mark(&self, tuple: &Tuple, expiry: Timestamp) -> Option<Outcome> {
         match tuple {
             Tuple::IamGroup(tuple) => self.0.iam.mark(tuple, expiry).await,
-            Tuple::AccountAssignment(_) | Tuple::IdentityCenterGroup(_) => Ok(()),
+            Tuple::AccountAssignment(_) | Tuple::IdentityCenterGroup(_) => None,
         }
     }
 
-    /// Takes the mark away again.
-    pub async fn unmark(&self, tuple: &Tuple) -> Result<(), Error> {
+    /// Takes the mark away again. None where nothing was written.
+    pub async fn unmark(&self, tuple: &Tuple) -> Option<Outcome> {
         match tuple {
             Tuple::IamGroup(tuple) => self.0.iam.unmark(tuple).await,
-            Tuple::AccountAssignment(_) | Tuple::IdentityCenterGroup(_) => Ok(()),
+            Tuple::AccountAssignment(_) | Tuple::IdentityCenterGroup(_) => None,
         }
     }
 }

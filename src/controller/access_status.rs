@@ -121,6 +121,7 @@ fn overdue_since(
     {
         return None;
     }
-    let due = ledger.ended.iter().map(|ended| ended.time).max()?;
+    let unsettled = ledger.ended.iter().filter(|ended| !ended.settled);
+    let due = unsettled.map(|ended| ended.time).max()?;
     (now >= after(due, settings.overdue)).then_some(due)
 }

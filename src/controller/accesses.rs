@@ -47,12 +47,15 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     if !context.leadership.is_ours() {
         // Becoming leader looks at all again. But who may delete without the API server must do so
         // when it is away, and with it the lease.
-        let ours = access.spec.offline_deleter.as_ref() == Some(&context.me);
-        if ours && purpose(&access.spec, now) == Purpose::Revoke {
-            ask_for_turn(&context, &access, now);
+        if access.spec.offline_deleter.as_ref() != Some(&context.me) {
+            return Ok(wake::at(now, None));
         }
-        let next = next_wake(&access.spec, now, &context.settings).filter(|_| ours);
-        return Ok(wake::at(now, next));
+        let asked_again = match purpose(&access.spec, now) {
+            Purpose::Revoke => ask_for_turn(&context, &access, now),
+            Purpose::Grant | Purpose::Watch => None,
+        };
+        let next = [next_wake(&access.spec, now, &context.settings), asked_again];
+        return Ok(wake::at(now, next.into_iter().flatten().min()));
     }
     let name = access.metadata.name.clone().unwrap_or_default();
     // Where the API server can't be reached, the desk must hear of it all the same.
@@ -172,7 +175,7 @@ fn ask_for_turn(context: &Context, access: &BreakglassAccess, now: Timestamp) ->
     }
     let priority = match purpose {
         Purpose::Revoke => Priority::Revoke {
-            due: revoke_due(&access.spec).unwrap_or(now),
+            due: revoke_due(&access.spec, now).unwrap_or(now),
         },
         Purpose::Grant => {
             let expiry = due_claims(&access.spec, now)
@@ -212,10 +215,11 @@ fn tell_who_asked(context: &Context, access: &BreakglassAccess, name: &str) {
 }
 
 /// When the access should have been gone: when the last claim that ended did.
-fn revoke_due(ledger: &BreakglassAccessSpec) -> Option<Timestamp> {
-    let ended = ledger.ended.iter().map(|ended| ended.time);
+fn revoke_due(ledger: &BreakglassAccessSpec, now: Timestamp) -> Option<Timestamp> {
+    let unsettled = ledger.ended.iter().filter(|ended| !ended.settled);
+    let ended = unsettled.map(|ended| ended.time);
     let expired = ledger.claims.iter().map(|claim| claim.expiry_time);
-    ended.chain(expired).max()
+    ended.chain(expired.filter(|end| *end <= now)).max()
 }
 
 /// When an open access is to be compared with AWS again.
@@ -230,12 +234,13 @@ fn drift_due(context: &Context, access: &BreakglassAccess, name: &str) -> Option
     }
 }
 
-/// An ended claim is remembered while the grant object exists, so that it can never come back.
+/// An ended claim is remembered while the grant object exists, so that it can never come back, and
+/// until the ledger is closed, so that what is overdue can be told.
 async fn forget_gone_grants(
     context: &Context,
     mut access: BreakglassAccess,
 ) -> Result<BreakglassAccess, ClusterError> {
-    if !context.synced() {
+    if !context.synced() || access.spec.state != AccessState::Closed {
         return Ok(access);
     }
     let mut gone = Vec::new();

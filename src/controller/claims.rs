@@ -1,5 +1,7 @@
 //! Claims: pinning the tuple of a grant and writing it into the ledger. Nothing is given here.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use kube::core::DynamicObject;
 
@@ -11,14 +13,16 @@ use crate::api::access::{BreakglassAccess, BreakglassAccessSpec, Claim};
 use crate::api::grant::BreakglassGrantStatus;
 use crate::api::tuple::Tuple;
 use crate::aws::ResolveError;
+use crate::aws::error::{Class, Error as AwsError};
 use crate::clock::after;
 use crate::decide::grant::over;
 use crate::decide::grant_status::Obstacle;
 use crate::decide::grant_view::{Asked, GrantView};
 use crate::decide::policy::{Allowance, Question, Ruling};
 
-/// As many claims as one access holds, by its schema.
+/// As many claims, and as many claims and ended ones, as one access holds by its schema.
 const MOST_CLAIMS: usize = 64;
+const MOST_ENTRIES: usize = 1024;
 
 /// What came of an attempt to claim.
 #[derive(Debug, Default)]
@@ -61,10 +65,11 @@ pub async fn claim(
         return Ok(Attempt::default());
     };
     if view.uid != seen.uid || view.asked != seen.asked || over(&view, now) {
+        // It changed: decide again. The watch may take a moment to show it.
         return Ok(Attempt {
-            retry: Some(now),
+            retry: Some(after(now, Duration::from_secs(1))),
             ..Attempt::default()
-        }); // It changed: decide again.
+        });
     }
     let existing = context.cluster.access(&access_name).await?;
     if let Some(access) = &existing {
@@ -77,13 +82,7 @@ pub async fn claim(
                 retry: None,
             });
         }
-        if !access.spec.tuple.same_ids(&tuple) || access.spec.claims.len() >= MOST_CLAIMS {
-            let error = ResolveError::Stalled {
-                reason: "TooManyClaims",
-                message: format!(
-                    "{MOST_CLAIMS} other grants claim the same access; wait until one ends"
-                ),
-            };
+        if let Err(error) = has_room(access, &tuple) {
             return Ok(set_aside(context, seen, &error));
         }
     }
@@ -108,7 +107,7 @@ pub async fn claim(
                 claims: vec![claim],
                 ..BreakglassAccessSpec::new(tuple)
             };
-            context.cluster.create_access(&new_access(spec)).await?
+            context.create_access(&new_access(spec)).await?
         }
         Some(mut access) => {
             access.spec.claims.push(claim);
@@ -128,6 +127,28 @@ pub async fn claim(
     })
 }
 
+/// Whether one more claim of that tuple fits. What can't be written at its end must not begin.
+fn has_room(access: &BreakglassAccess, tuple: &Tuple) -> Result<(), ResolveError> {
+    let ledger = &access.spec;
+    let name = access.metadata.name.as_deref().unwrap_or_default();
+    if !ledger.tuple.same_ids(tuple) {
+        let message = format!("the ledger entry {name} is about another access; report this");
+        return Err(ResolveError::stalled("LedgerDamaged", message));
+    }
+    if ledger.claims.len() >= MOST_CLAIMS {
+        let message =
+            format!("{MOST_CLAIMS} other grants claim the same access; wait until one ends");
+        return Err(ResolveError::stalled("TooManyClaims", message));
+    }
+    if ledger.claims.len() + ledger.ended.len() >= MOST_ENTRIES {
+        let message = format!(
+            "{MOST_ENTRIES} grants of the same access exist, ended ones included; delete some that have ended"
+        );
+        return Err(ResolveError::stalled("TooManyClaims", message));
+    }
+    Ok(())
+}
+
 /// Finds what the grant names in AWS. Nothing is claimed yet, so this may wait for AWS.
 async fn pin(
     context: &Context,
@@ -138,7 +159,10 @@ async fn pin(
         .asked
         .as_ref()
         .map_err(|why| ResolveError::stalled("InvalidSpec", why.clone()))?;
-    let resolved = context.aws.resolve(&asked.user, &asked.target).await?;
+    let resolved = tokio::select! {
+        resolved = context.aws.resolve(&asked.user, &asked.target) => resolved?,
+        () = context.shutdown.cancelled() => return Err(AwsError::shutting_down().into()),
+    };
     if resolved.managed_elsewhere && !allowance.managed_groups {
         let message = format!(
             "{} is synchronised from another directory, which may undo the membership; use a group of its own, or a policy rule with allowManagedGroups: true",
@@ -195,7 +219,6 @@ fn set_aside(context: &Context, view: &GrantView, error: &ResolveError) -> Attem
             retry,
         },
         ResolveError::Aws(error) => {
-            use crate::aws::error::Class;
             let stalled = matches!(
                 error.class,
                 Class::Denied | Class::Invalid | Class::Quota | Class::Blocked
@@ -248,11 +271,16 @@ pub async fn move_expiry(
     else {
         return Ok(());
     };
+    // What the watch shows may be older than the claim.
+    let Some(current) = unchanged(context, view).await? else {
+        return Ok(());
+    };
     if expiry > claim.expiry_time {
-        let Some(allowance) = still_admitted(context, view).await? else {
+        let Some(allowance) = admitted_now(context, &current).await? else {
             return Ok(());
         };
-        if context.clock.now() >= claim.expiry_time {
+        let now = context.clock.now();
+        if over(&current, now) || now >= claim.expiry_time {
             return Ok(());
         }
         claim.policy = allowance.policy;
@@ -268,22 +296,22 @@ pub async fn move_expiry(
     Ok(())
 }
 
-/// What admits the grant, by quorum reads of grant and policies; none if nothing does, or if the
-/// grant has changed.
-async fn still_admitted(
+/// The grant by a quorum read; none if it asks for something else than was seen.
+async fn unchanged(context: &Context, seen: &GrantView) -> Result<Option<GrantView>, ClusterError> {
+    let current = context.cluster.grant(&seen.reference).await?;
+    Ok(current
+        .as_ref()
+        .and_then(GrantView::parse)
+        .filter(|current| current.uid == seen.uid && current.asked == seen.asked))
+}
+
+/// What admits the grant, by a quorum read of the policies; none if nothing does.
+async fn admitted_now(
     context: &Context,
     view: &GrantView,
 ) -> Result<Option<Allowance>, ClusterError> {
-    let current = context.cluster.grant(&view.reference).await?;
-    let Some(current) = current.as_ref().and_then(GrantView::parse) else {
-        return Ok(None);
-    };
-    if current.uid != view.uid || current.asked != view.asked || over(&current, context.clock.now())
-    {
-        return Ok(None);
-    }
     let policies = context.cluster.policies().await?;
-    let ruling = Question::of(&current).map(|asked| policies.ask(&asked, &context.protected()));
+    let ruling = Question::of(view).map(|asked| policies.ask(&asked, &context.protected()));
     Ok(match ruling {
         Some(Ruling::Allowed(allowance)) => Some(allowance),
         Some(Ruling::Denied { .. }) | None => None,

@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use kube::core::DynamicObject;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::cluster::{
     Cluster, Error as ClusterError, access_resource, grant_resource, parse_access,
@@ -69,6 +71,8 @@ pub struct Context {
     pub recorder: RecorderDebug,
     /// Sequence of attempt ids.
     pub attempts: AtomicU64,
+    /// Told when the process is to end.
+    pub shutdown: CancellationToken,
 }
 
 /// kube's recorder has no `Debug`.
@@ -126,10 +130,9 @@ impl Context {
         }
     }
 
-    /// The access that knows the grant with that uid, as last seen.
+    /// The access that knows the grant with that uid, as this process last saw or wrote it.
     pub fn access_of(&self, uid: &str) -> Option<BreakglassAccess> {
-        let name = self.index.access_of(uid)?;
-        parse_access(&*self.accesses.access(&name)?).ok()
+        self.latest_access(&self.index.access_of(uid)?)
     }
 
     /// An access as this process last saw or wrote it, whichever is newer.
@@ -140,6 +143,22 @@ impl Context {
             .and_then(|object| parse_access(&object).ok());
         let written = self.memory.get(name).written;
         newer(seen, written.as_deref().cloned())
+    }
+
+    /// Takes in an event of the accesses: which grants they know. What this process has written since
+    /// stays known.
+    pub fn take_in(&self, event: &watcher::Event<DynamicObject>) {
+        self.index.apply(event);
+        let (watcher::Event::Apply(object) | watcher::Event::InitApply(object)) = event else {
+            return;
+        };
+        let name = object.metadata.name.as_deref().unwrap_or_default();
+        let written = self.memory.get(name).written.as_deref().cloned();
+        if written.is_some()
+            && let Some(latest) = newer(parse_access(object).ok(), written)
+        {
+            self.index.put(&latest);
+        }
     }
 
     /// Writes a ledger entry, if nobody has since it was read, and remembers what was written.
@@ -157,7 +176,21 @@ impl Context {
             tuple.gave_up = gives_up;
             tuple.written = Some(Arc::new(written.clone()));
         });
+        self.index.put(&written);
         Ok(written)
+    }
+
+    /// Makes a new ledger entry, and remembers what was written.
+    pub async fn create_access(
+        &self,
+        access: &BreakglassAccess,
+    ) -> Result<BreakglassAccess, ClusterError> {
+        let made = self.cluster.create_access(access).await?;
+        let name = made.metadata.name.as_deref().unwrap_or_default();
+        self.memory
+            .update(name, |tuple| tuple.written = Some(Arc::new(made.clone())));
+        self.index.put(&made);
+        Ok(made)
     }
 
     /// An id for an attempt that no other run of any process makes.

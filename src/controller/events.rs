@@ -1,5 +1,5 @@
-//! Kubernetes Events on grants. Their reasons are part of the API: the new state, or why a person
-//! must act. An event that can't be written never stops anything.
+//! Kubernetes Events on grants. Their reasons are part of the API: the new state, why a person must
+//! act, or `RevokeOverdue`. An event that can't be written never stops anything.
 
 use kube::Resource;
 use kube::core::DynamicObject;
@@ -17,21 +17,30 @@ pub async fn publish(
     status: &BreakglassGrantStatus,
     ready: &Condition,
 ) {
-    let needs_person = conditions::find(&status.conditions, conditions::STALLED).is_some()
-        || conditions::find(&status.conditions, conditions::REVOKE_OVERDUE).is_some();
+    let overdue = conditions::find(&status.conditions, conditions::REVOKE_OVERDUE);
+    let stalled = conditions::find(&status.conditions, conditions::STALLED);
+    let (type_, reason, note) = match (overdue, stalled) {
+        (Some(overdue), _) => (
+            EventType::Warning,
+            overdue.kind.clone(),
+            overdue.message.clone(),
+        ),
+        (None, Some(stalled)) => (
+            EventType::Warning,
+            stalled.reason.clone(),
+            ready.message.clone(),
+        ),
+        (None, None) => (
+            EventType::Normal,
+            format!("{:?}", status.state),
+            ready.message.clone(),
+        ),
+    };
     let event = Event {
-        type_: if needs_person {
-            EventType::Warning
-        } else {
-            EventType::Normal
-        },
-        reason: if needs_person {
-            ready.reason.clone()
-        } else {
-            format!("{:?}", status.state)
-        },
+        type_,
+        reason,
         // An event's note may be 1 kB at most.
-        note: Some(ready.message.chars().take(900).collect()),
+        note: Some(note.chars().take(900).collect()),
         action: "Reconcile".to_owned(),
         secondary: None,
     };

@@ -11,15 +11,14 @@ use super::cluster::{Error as ClusterError, set_status};
 use super::context::Context;
 use super::{events, wake};
 use crate::api::access::AccessState;
+use crate::api::conditions;
 use crate::api::grant::BreakglassGrantStatus;
+use crate::aws::MANAGEMENT_RETRY;
 use crate::clock::after;
 use crate::decide::grant::{Decision, Next, Standing, decide, next_wake};
 use crate::decide::grant_status::{Facts, status};
 use crate::decide::grant_view::GrantView;
 use crate::decide::policy::{Management, Ruling};
-
-/// While nobody can tell which account is the management account, it is asked for this often.
-const UNKNOWN_MANAGEMENT_RETRY: Duration = Duration::from_secs(5);
 
 /// Why a grant could not be looked after.
 #[derive(Debug, thiserror::Error)]
@@ -60,13 +59,14 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     {
         // A star in a policy may cover the account after all.
         if context.aws.learn_management().await == Management::Unknown {
-            retry = Some(after(now, UNKNOWN_MANAGEMENT_RETRY));
+            retry = Some(after(now, MANAGEMENT_RETRY));
         }
         decision = look(context.clock.now());
     }
     let Decision { next, ruling } = decision;
     let mut object = DynamicObject::clone(&object);
     let claimed;
+    let mut release = false;
     match next {
         Next::Nothing => {}
         Next::Claim(_) | Next::MoveExpiry(..) if context.observe => {}
@@ -88,25 +88,13 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
             claims::move_expiry(&context, access, &view, expiry).await?;
         }
         Next::Release => {
-            if !matches!(standing, Standing::Unclaimed)
-                || claims::never_claimed(&context, &view).await?
+            if matches!(standing, Standing::Unclaimed)
+                && !claims::never_claimed(&context, &view).await?
             {
-                // The last word on a grant that goes is its status; after the finalizer there may be no grant.
-                show(
-                    &context,
-                    &mut object,
-                    &view,
-                    standing,
-                    ruling.as_ref(),
-                    request_waits,
-                )
-                .await?;
-                context.cluster.remove_finalizer(&object).await?;
-                return Ok(wake::at(
-                    now,
-                    next_wake(&view, standing, now, &context.settings),
-                ));
+                // The watch of the ledger is behind; what can't be seen must not be told as an end.
+                return Ok(wake::at(now, Some(after(now, Duration::from_secs(1)))));
             }
+            release = true;
         }
     }
     show(
@@ -118,6 +106,10 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
         request_waits,
     )
     .await?;
+    if release {
+        // After its status, which is the last word on a grant that goes.
+        context.cluster.remove_finalizer(&object).await?;
+    }
     let next = [next_wake(&view, standing, now, &context.settings), retry]
         .into_iter()
         .flatten()
@@ -190,19 +182,26 @@ async fn announce(
     old: &BreakglassGrantStatus,
     new: &BreakglassGrantStatus,
 ) {
-    let ready = |status: &BreakglassGrantStatus| {
-        crate::api::conditions::find(&status.conditions, crate::api::conditions::READY).cloned()
+    let reason = |status: &BreakglassGrantStatus, kind| {
+        conditions::find(&status.conditions, kind).map(|condition| condition.reason.clone())
     };
-    let (before, after) = (ready(old), ready(new));
-    let same_reason = before.as_ref().map(|c| &c.reason) == after.as_ref().map(|c| &c.reason);
-    if old.state == new.state && same_reason {
+    let news = [
+        conditions::READY,
+        conditions::STALLED,
+        conditions::REVOKE_OVERDUE,
+    ]
+    .iter()
+    .any(|kind| reason(old, kind) != reason(new, kind));
+    if old.state == new.state && !news {
         return;
     }
-    let Some(after) = after else { return };
+    let Some(after) = conditions::find(&new.conditions, conditions::READY) else {
+        return;
+    };
     let meta = &object.metadata;
     tracing::info!(
         grant = meta.name, namespace = meta.namespace, uid = meta.uid, from = ?old.state, to = ?new.state,
         reason = after.reason, message = after.message, "grant"
     );
-    events::publish(context, object, new, &after).await;
+    events::publish(context, object, new, after).await;
 }

@@ -49,13 +49,14 @@ impl Leadership {
     }
 }
 
-/// Takes part in the election until the process ends, then gives the lease up. `elected` is called
-/// whenever it has become this replica's turn.
+/// Takes part in the election until the process ends, then gives the lease up; an observer only
+/// watches it. `elected` is called whenever it has become this replica's turn.
 pub async fn run(
     leases: Api<Lease>,
     identity: String,
     clock: Clock,
     leadership: Leadership,
+    observe: bool,
     shutdown: CancellationToken,
     elected: impl Fn(),
 ) {
@@ -63,6 +64,7 @@ pub async fn run(
         leases,
         identity,
         clock,
+        observe,
         seen: None,
     };
     let mut refusals = Refusals::default();
@@ -146,6 +148,8 @@ struct Election {
     leases: Api<Lease>,
     identity: String,
     clock: Clock,
+    /// An observer takes no lease, and has the word only while nobody else has one.
+    observe: bool,
     /// The version of somebody else's lease, and when we first saw it: it ends by our own clock.
     seen: Option<(String, Instant)>,
 }
@@ -154,6 +158,9 @@ impl Election {
     /// True if the lease is ours now.
     async fn round(&mut self) -> Result<bool, kube::Error> {
         let Some(mut lease) = self.leases.get_opt(NAME).await? else {
+            if self.observe {
+                return Ok(true);
+            }
             let lease = Lease {
                 metadata: ObjectMeta {
                     name: Some(NAME.to_owned()),
@@ -168,6 +175,9 @@ impl Election {
         let may_live = !holder.is_empty() && !self.is_predecessor(&holder);
         if may_live && holder != self.identity && !self.is_stale(&lease, &spec) {
             return Ok(false);
+        }
+        if self.observe {
+            return Ok(true);
         }
         lease.spec = Some(self.spec(Some(&spec)));
         // The resourceVersion in the object makes this conditional.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::api::access::{Attempt, BreakglassAccess};
 use crate::aws::Seen;
+use crate::aws::desk::Priority;
 use crate::aws::error::Class;
 
 /// What a turn is for. A failure of one holds up no other.
@@ -19,6 +20,16 @@ pub enum Purpose {
     Grant,
     /// To compare it with AWS.
     Watch,
+}
+
+impl From<Priority> for Purpose {
+    fn from(priority: Priority) -> Self {
+        match priority {
+            Priority::Revoke { .. } => Self::Revoke,
+            Priority::Grant { .. } => Self::Grant,
+            Priority::Read => Self::Watch,
+        }
+    }
 }
 
 /// Why the last turn came to nothing.

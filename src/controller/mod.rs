@@ -21,6 +21,7 @@ pub mod policies;
 pub mod quorum;
 pub mod reconciler;
 pub mod startup;
+pub mod tasks;
 pub mod wake;
 pub mod watch;
 
@@ -35,7 +36,6 @@ use kube::{Api, Client};
 use tokio::sync::watch::channel as watch_channel;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::api::access::Holder;
 use crate::aws::desk::Desk;
@@ -43,13 +43,14 @@ use crate::aws::{Aws, ConnectError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::telemetry::audit::Audit;
-use crate::telemetry::http;
+use crate::telemetry::http::{self, Probes};
 use crate::telemetry::metrics::Metrics;
 use cluster::Cluster;
 use context::{Context, RecorderDebug, Wakers};
 use leader::Leadership;
 use memory::Memory;
 use reconciler::Work;
+use tasks::{EndedEarly, Tasks};
 use watch::{Index, Mirror};
 
 /// How the controller is started.
@@ -84,6 +85,9 @@ pub enum Error {
     /// The port can't be had.
     #[error("cannot listen on {0}: choose another port with --listen")]
     Listen(SocketAddr, #[source] std::io::Error),
+    /// A part of the process ended.
+    #[error(transparent)]
+    EndedEarly(#[from] EndedEarly),
     /// The audit file can't be had.
     #[error("cannot write the audit file {}", .0.display())]
     Audit(PathBuf, #[source] std::io::Error),
@@ -117,6 +121,8 @@ pub async fn run(
         None => Audit::stdout(),
         Some(path) => Audit::file(path).map_err(|error| Error::Audit(path.clone(), error))?,
     };
+    let probes = Probes::default();
+    let serving = tokio::spawn(http::serve(listener, probes.clone(), shutdown.clone()));
     let desk = Desk::new(&options.config.settings);
     let aws = Aws::connect(&options.config, desk.clone(), clock.clone()).await?;
     tokio::select! {
@@ -162,7 +168,9 @@ pub async fn run(
         metrics: Metrics::default(),
         recorder: RecorderDebug(Recorder::new(client.clone(), reporter)),
         attempts: AtomicU64::new(0),
+        shutdown: shutdown.clone(),
     });
+    probes.begin(Arc::clone(&context));
     let (pod, run, observe) = (&context.me.pod, &context.me.run, context.observe);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -197,6 +205,7 @@ pub async fn run(
         format!("{pod}/{run}"),
         context.clock.clone(),
         context.leadership.clone(),
+        context.observe,
         resign.clone(),
         tell(&everything),
     ));
@@ -207,54 +216,32 @@ pub async fn run(
         policy_sender,
         tell(&everything),
     );
-    let tasks = TaskTracker::new();
-    tasks.spawn(http::serve(
-        listener,
-        Arc::clone(&context),
-        shutdown.clone(),
-    ));
-    tasks.spawn(until(
-        shutdown.clone(),
-        report_aws_problems(Arc::clone(&context)),
-    ));
-    tasks.spawn(until(shutdown.clone(), watch_policies));
-    tasks.spawn(until(
-        shutdown.clone(),
-        announce_sync(Arc::clone(&context), tell(&everything)),
-    ));
-    tasks.spawn(executor::run(Arc::clone(&context), shutdown.clone()));
-    tasks.spawn(reconciler::run(
-        grants,
-        Arc::clone(&context),
-        shutdown.clone(),
-        grants::reconcile,
-    ));
-    tasks.spawn(reconciler::run(
-        accesses,
-        Arc::clone(&context),
-        shutdown.clone(),
-        accesses::reconcile,
-    ));
-    tasks.close();
-    tasks.wait().await;
+    let mut tasks = Tasks::new(shutdown);
+    tasks.run("the port for probes", async { drop(serving.await) });
+    tasks.run_until_shutdown("the watch of the policies", watch_policies);
+    tasks.run("the executor", executor::run(Arc::clone(&context)));
+    tasks.run(
+        "the work on grants",
+        reconciler::run(grants, Arc::clone(&context), grants::reconcile),
+    );
+    tasks.run(
+        "the work on accesses",
+        reconciler::run(accesses, Arc::clone(&context), accesses::reconcile),
+    );
+    tasks.run_aside(report_aws_problems(Arc::clone(&context)));
+    tasks.run_aside(announce_sync(Arc::clone(&context), tell(&everything)));
+    let ended = tasks.end().await;
     offline::give_up(&context).await;
     resign.cancel();
     drop(election.await);
     tracing::info!("stopped");
-    Ok(())
+    Ok(ended?)
 }
 
 /// Tells all controllers to look at everything.
 fn tell(everything: &broadcast::Sender<()>) -> impl Fn() + use<> {
     let everything = everything.clone();
     move || drop(everything.send(()))
-}
-
-async fn until(shutdown: CancellationToken, future: impl Future<Output = ()>) {
-    tokio::select! {
-        () = future => {}
-        () = shutdown.cancelled() => {}
-    }
 }
 
 /// Looks at everything once all kinds have been listed.
@@ -272,7 +259,11 @@ async fn report_aws_problems(context: Arc<Context>) {
     loop {
         let problems = context.aws.problems().await;
         if problems.is_empty() {
-            return tracing::info!("AWS answers as configured");
+            tracing::info!("AWS answers as configured");
+            if let Err(error) = context.aws.warm().await {
+                tracing::debug!(%error, "the permission sets are read when they are needed");
+            }
+            return;
         }
         for problem in problems {
             tracing::error!("{problem}");

@@ -62,17 +62,13 @@ pub async fn delete_expired(context: &Context, name: &str) -> bool {
         context.clock.clone(),
     );
     let outcome = context.aws.delete(&access.spec.tuple, cleared).await;
-    let request_id = outcome.request_id();
-    let record = audit::Write {
+    context.audit.write(&audit::Write {
         access: &access,
-        before: &access.spec,
-        attempt: &attempt,
+        action: audit::Action::Attempt(&attempt),
         outcome: &outcome,
-        request_id: request_id.as_deref(),
         begun: now,
         ended: context.clock.now(),
-    };
-    context.audit.write(&record);
+    });
     context.metrics.aws_write(Operation::Delete, &outcome);
     remember(
         context,

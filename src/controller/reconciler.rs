@@ -12,7 +12,6 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{Controller, WatchStreamExt, watcher};
 use tokio::sync::{broadcast, mpsc};
-use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::wake;
@@ -48,7 +47,6 @@ impl std::fmt::Debug for Work {
 pub async fn run<E, F>(
     work: Work,
     context: Arc<Context>,
-    shutdown: CancellationToken,
     reconcile: impl Fn(Arc<DynamicObject>, Arc<Context>) -> F + Send + Sync + 'static,
 ) where
     E: std::error::Error + Send + 'static,
@@ -63,6 +61,7 @@ pub async fn run<E, F>(
         all,
     } = work;
     let failures = Arc::new(Failures::default());
+    let shutdown = context.shutdown.clone();
     let key_of = {
         let resource = resource.clone();
         move |object: &DynamicObject| ObjectRef::from_obj_with(object, resource.clone())
@@ -190,7 +189,7 @@ pub fn tap_grants(events: Events, context: Arc<Context>) -> Events {
 pub fn tap_accesses(events: Events, context: Arc<Context>) -> Events {
     events
         .inspect_ok(move |event| {
-            context.index.apply(event);
+            context.take_in(event);
             if let watcher::Event::Apply(access) | watcher::Event::Delete(access) = event {
                 for grant in watch::grants_of(access) {
                     context.wakers.grant(&grant);

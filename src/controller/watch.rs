@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::cluster::{access_resource, grant_resource};
+use crate::api::access::BreakglassAccess;
 
 /// A kind as last seen, and when it was last listed as a whole.
 #[derive(Clone)]
@@ -118,7 +119,10 @@ impl Index {
     /// Takes in an event of the accesses.
     pub fn apply(&self, event: &watcher::Event<DynamicObject>) {
         match event {
-            watcher::Event::Apply(object) | watcher::Event::InitApply(object) => self.put(object),
+            watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
+                let name = object.metadata.name.clone().unwrap_or_default();
+                self.set(name, grants_of(object).map(|grant| grant.uid).collect());
+            }
             watcher::Event::Delete(object) => {
                 self.remove(object.metadata.name.as_deref().unwrap_or_default());
             }
@@ -138,11 +142,15 @@ impl Index {
             .cloned()
     }
 
-    fn put(&self, object: &DynamicObject) {
-        let Some(name) = object.metadata.name.clone() else {
-            return;
-        };
-        let uids: Vec<String> = grants_of(object).map(|grant| grant.uid).collect();
+    /// Takes in an access that this process has written: the watch may show it later.
+    pub fn put(&self, access: &BreakglassAccess) {
+        let name = access.metadata.name.clone().unwrap_or_default();
+        let claims = access.spec.claims.iter().map(|claim| claim.uid.clone());
+        let ended = access.spec.ended.iter().map(|ended| ended.uid.clone());
+        self.set(name, claims.chain(ended).collect());
+    }
+
+    fn set(&self, name: String, uids: Vec<String>) {
         let mut maps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for uid in maps.uids_of.remove(&name).unwrap_or_default() {
             maps.access_of.remove(&uid);

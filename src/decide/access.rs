@@ -234,7 +234,7 @@ impl Life<'_> {
         match &reading.seen {
             Seen::Present { session_seconds } => {
                 self.ledger.first_absent_time = None;
-                self.activate_unless_delete_outstanding(*session_seconds)
+                self.activate_unless_deleting(reading.begun, *session_seconds)
             }
             Seen::Gone(what) => {
                 self.deactivate();
@@ -264,11 +264,11 @@ impl Life<'_> {
             Seen::Gone(what) => Step::Rest(Waiting::Identity(what.clone())),
             Seen::Absent => self.create(),
             Seen::Present { session_seconds } => {
-                if self.outstanding(Operation::Delete).is_none() {
+                if self.outstanding(Operation::Delete, reading.begun).is_none() {
                     self.ledger.state = AccessState::Open;
                     self.ledger.first_absent_time = None;
                 }
-                self.activate_unless_delete_outstanding(*session_seconds)
+                self.activate_unless_deleting(reading.begun, *session_seconds)
             }
         }
     }
@@ -293,19 +293,14 @@ impl Life<'_> {
             return self.send(Operation::Delete);
         }
         // A reading during which a Create might have landed proves nothing.
-        let creating = outstanding_until(
-            &self.ledger,
-            Operation::Create,
-            reading.begun,
-            self.known.settings,
-        );
+        let creating = self.outstanding(Operation::Create, reading.begun);
         if let Some(until) = creating {
             return self.write_if_changed(Waiting::Until(until));
         }
         match self.second_absence(reading.begun) {
             Absence::Once(until) => self.write_if_changed(Waiting::Until(until)),
             Absence::Twice => {
-                if let Some(until) = self.outstanding(Operation::Delete) {
+                if let Some(until) = self.outstanding(Operation::Delete, self.known.now) {
                     return self.write_if_changed(Waiting::Until(until));
                 }
                 if self.ledger.offline_deleter.take().is_some() {
@@ -329,7 +324,8 @@ impl Life<'_> {
         if let Some(why) = &found.policies_unreadable {
             return Step::Rest(Waiting::Policies(why.clone()));
         }
-        if self.known.ledger.state == AccessState::Closed {
+        // The first Create for a claim: later the claim counts, whatever becomes of the policy.
+        if self.known.ledger.state != AccessState::Open {
             let refused: Vec<_> = self
                 .due()
                 .filter(|claim| claim.active_time.is_none() && !found.admitted.contains(&claim.uid))
@@ -391,8 +387,13 @@ impl Life<'_> {
         due_claims(self.known.ledger, self.known.now)
     }
 
-    fn outstanding(&self, operation: Operation) -> Option<Timestamp> {
-        outstanding_until(&self.ledger, operation, self.known.now, self.known.settings)
+    /// Until when a write of that kind was outstanding, as of then. A reading begun while one was
+    /// proves nothing, however late it is judged: so the ledger is asked as it was read.
+    fn outstanding(&self, operation: Operation, at: Timestamp) -> Option<Timestamp> {
+        let (read, ours) = (self.known.ledger, &self.ledger);
+        let settings = self.known.settings;
+        outstanding_until(read, operation, at, settings)
+            .max(outstanding_until(ours, operation, at, settings))
     }
 
     fn activate(&mut self, session_seconds: Option<i64>) {
@@ -400,8 +401,8 @@ impl Life<'_> {
         activate(&mut self.ledger, now, session_seconds, |_| true);
     }
 
-    fn activate_unless_delete_outstanding(mut self, session_seconds: Option<i64>) -> Step {
-        if let Some(until) = self.outstanding(Operation::Delete) {
+    fn activate_unless_deleting(mut self, begun: Timestamp, session_seconds: Option<i64>) -> Step {
+        if let Some(until) = self.outstanding(Operation::Delete, begun) {
             return self.write_if_changed(Waiting::Until(until));
         }
         self.activate(session_seconds);
@@ -421,6 +422,9 @@ impl Life<'_> {
         self.ledger.offline_deleter = None;
         self.ledger.first_absent_time = None;
         self.deactivate();
+        for ended in &mut self.ledger.ended {
+            ended.settled = true;
+        }
     }
 
     fn ended_by_removal(&self) -> Vec<(String, EndReason)> {

@@ -1,8 +1,10 @@
 //! Single steps of the ledger protocol that random histories meet too seldom.
 
+use std::sync::LazyLock;
+
 use super::access::{Known, Reading, Step, Waiting, next};
 use super::fixtures::{at, holder, ledger};
-use crate::api::access::{AccessState, Attempt, BreakglassAccessSpec, Operation, Origin};
+use crate::api::access::{AccessState, Attempt, BreakglassAccessSpec, Holder, Operation, Origin};
 use crate::aws::Seen;
 use crate::config::Settings;
 
@@ -24,15 +26,25 @@ fn seen_absent_at(second: i64, ledger: &BreakglassAccessSpec) -> Step {
         seen: Seen::Absent,
     };
     next(&Known {
+        now: at(second),
+        ..known(ledger, Some(&reading))
+    })
+}
+
+static ME: LazyLock<Holder> = LazyLock::new(|| holder("pod"));
+static SETTINGS: LazyLock<Settings> = LazyLock::new(Settings::default);
+
+fn known<'a>(ledger: &'a BreakglassAccessSpec, reading: Option<&'a Reading>) -> Known<'a> {
+    Known {
         ledger,
         authorities: None,
-        reading: Some(&reading),
+        reading,
         drift_due: false,
-        me: &holder("pod"),
+        me: &ME,
         attempt_id: "1",
-        now: at(second),
-        settings: &Settings::default(),
-    })
+        now: at(0),
+        settings: &SETTINGS,
+    }
 }
 
 #[track_caller]
@@ -92,4 +104,26 @@ fn nothing_closes_while_a_write_may_still_take_effect() {
             other => panic!("{operation:?}: {other:?}"),
         }
     }
+}
+
+/// A reading proves nothing if it was begun while a Create might still have taken effect, however
+/// late it is judged.
+#[test]
+fn a_reading_begun_too_early_proves_nothing_later() {
+    let ledger = BreakglassAccessSpec {
+        create_unknown_until: Some(at(10)),
+        first_absent_time: None,
+        ..settling()
+    };
+    let reading = Reading {
+        begun: at(9),
+        seen: Seen::Absent,
+    };
+    let step = next(&Known {
+        now: at(12),
+        ..known(&ledger, Some(&reading))
+    });
+    // The bound that has passed is forgotten, and nothing else is written.
+    let written = written(step);
+    assert_eq!(written.first_absent_time, None);
 }

@@ -73,8 +73,9 @@ pub fn decide(
     let only = |next| Decision { next, ruling: None };
     match standing {
         Standing::Ended(access, ended) => {
-            let may_go =
-                gone(&access.spec, now) || now >= after(ended.time, settings.finalizer_bound);
+            let may_go = ended.settled
+                || gone(&access.spec, now)
+                || now >= after(ended.time, settings.finalizer_bound);
             only(if view.finalizer && may_go {
                 Next::Release
             } else {

@@ -168,7 +168,7 @@ fn verdict(facts: &Facts<'_>) -> Verdict {
 
 fn over_or_revoking(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedClaim) -> Verdict {
     let (reason, why) = reason_of(ended.reason);
-    if !at_rest(facts, access) {
+    if !at_rest(facts, access, ended) {
         let message = format!("{why}; the access is being taken away{}", trouble(access));
         return revoking(access, reason, message);
     }
@@ -194,8 +194,8 @@ fn over_or_revoking(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedC
 
 /// Whether nothing of an ended grant is left. Once that was told it stays told: what happens to the
 /// tuple later is another grant's business.
-fn at_rest(facts: &Facts<'_>, access: &BreakglassAccess) -> bool {
-    facts.view.status.ended_time.is_some() || gone(&access.spec, facts.now)
+fn at_rest(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedClaim) -> bool {
+    ended.settled || facts.view.status.ended_time.is_some() || gone(&access.spec, facts.now)
 }
 
 fn due_by_another(access: &BreakglassAccess, now: Timestamp) -> bool {
@@ -490,7 +490,7 @@ fn conditions(facts: &Facts<'_>, verdict: &Verdict) -> Vec<Condition> {
         ));
     }
     if let Standing::Ended(access, ended) = facts.standing
-        && !at_rest(facts, access)
+        && !at_rest(facts, access, ended)
         && facts.now >= after(ended.time, facts.settings.overdue)
     {
         let message = format!(
@@ -529,7 +529,7 @@ fn granted(
             (true, "Present", "AWS shows the access.")
         }
         Standing::Ended(access, ended)
-            if ended.active_time.is_some() && !at_rest(facts, access) =>
+            if ended.active_time.is_some() && !at_rest(facts, access, ended) =>
         {
             (true, "Present", "AWS still shows the access.")
         }

@@ -214,6 +214,7 @@ pub fn end(
         },
         expiry_time: claim.expiry_time,
         active_time: claim.active_time,
+        settled: ledger.state == AccessState::Closed,
         spec_hash: claim.spec_hash,
         policy: claim.policy,
         provenance: claim.provenance,

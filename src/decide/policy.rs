@@ -42,11 +42,9 @@ pub struct Protected {
 /// What is known of the organization's management account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Management {
-    /// Identity Center could not be asked yet, so any account might be it.
+    /// Identity Center could not be asked, or is not in this Region: any account might be it.
     #[default]
     Unknown,
-    /// There is no Identity Center here, and so no organization that we could harm through it.
-    None,
     /// The account that owns the Identity Center instance.
     Account(String),
 }
@@ -331,12 +329,12 @@ fn allows(
         }
         match &protected.management {
             Management::Unknown => Err(
-                "`*` does not cover the management account, and which one that is can't be told while Identity Center can't be read",
+                "`*` does not cover the management account, and which one that is can't be told without Identity Center: list the account",
             ),
             Management::Account(management) if management == account => {
                 Err("`*` does not cover the management account: list it")
             }
-            Management::None | Management::Account(_) => Ok(()),
+            Management::Account(_) => Ok(()),
         }
     };
     entitlement(rule, target, &star_covers)?;

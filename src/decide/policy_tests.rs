@@ -142,7 +142,6 @@ fn a_star_covers_neither_protected_nor_management_account() {
         ),
         // While nobody knows which account it is, it might be any.
         ("111111111111", Management::Unknown, false),
-        ("111111111111", Management::None, true),
     ] {
         let target = assignment(account, "ReadOnly");
         let ruling = star.ask(

@@ -32,6 +32,10 @@ enum Event {
     Hide(usize),
     /// Policies become unreadable, or readable again.
     HidePolicies,
+    /// No Allow policy admits the grant of a claim any more, or one does again.
+    Unadmit(usize),
+    /// From now on so many seconds pass between a reading and the decision that rests on it.
+    Slow(i64),
     /// A person adds or removes the access in AWS.
     Meddle(bool),
     /// Another process takes over. The old one may be cut off rather than dead, and take expired
@@ -78,6 +82,8 @@ struct World {
     grants: Vec<(Claim, Evidence)>,
     hidden: Vec<bool>,
     policies_hidden: bool,
+    admitted: Vec<bool>,
+    slow: i64,
     attempts: u64,
 }
 
@@ -105,6 +111,8 @@ impl World {
             grants: Vec::new(),
             hidden: Vec::new(),
             policies_hidden: false,
+            admitted: Vec::new(),
+            slow: 0,
             attempts: 0,
         }
     }
@@ -177,14 +185,16 @@ impl World {
             policies_unreadable: self.policies_hidden.then(|| "hidden".to_owned()),
             ..Authorities::default()
         };
-        for ((claim, evidence), hidden) in self.grants.iter().zip(&self.hidden) {
-            let evidence = if *hidden {
+        for (index, (claim, evidence)) in self.grants.iter().enumerate() {
+            let evidence = if self.hidden[index] {
                 Evidence::Unknown
             } else {
                 evidence.clone()
             };
             found.evidence.insert(claim.uid.clone(), evidence);
-            found.admitted.push(claim.uid.clone());
+            if self.admitted[index] {
+                found.admitted.push(claim.uid.clone());
+            }
         }
         found
     }
@@ -214,6 +224,7 @@ impl World {
                             begun: self.time(),
                             seen: self.seen(),
                         });
+                        self.pass(self.slow);
                     }
                     Step::Confirm => {
                         assert!(authorities.is_none(), "asks for quorum reads twice");
@@ -247,6 +258,9 @@ impl World {
                 Step::Send(..) if sent => return Waiting::Until(self.time()),
                 Step::Send(written, operation) => {
                     sent = true;
+                    if operation == Operation::Create && self.ledger.state != AccessState::Open {
+                        self.check_opening();
+                    }
                     self.ledger = *written;
                     self.check_sending(operation, authorities.as_ref());
                     self.send(operation, replies.next().unwrap_or(Reply::Heard));
@@ -297,6 +311,19 @@ impl World {
                 assert!(!kept, "a Delete while a claim stands (R6)");
             }
         }
+    }
+
+    /// R1: the first Create for a claim needs a policy that admits it at that moment.
+    fn check_opening(&self) {
+        let admitted = self.grants.iter().zip(&self.admitted);
+        let due = due_claims(&self.ledger, self.time());
+        let mut due = due.map(|claim| claim.uid.as_str());
+        let admits = |uid: &str| {
+            admitted
+                .clone()
+                .any(|((claim, _), admitted)| claim.uid == uid && *admitted)
+        };
+        assert!(due.any(admits), "opened for what no policy admits (R1)");
     }
 
     /// R3: asked when a ledger that was ours closes.
@@ -353,6 +380,7 @@ impl World {
                 self.grants
                     .push((claim.clone(), Evidence::Stands(claim.expiry_time)));
                 self.hidden.push(false);
+                self.admitted.push(true);
                 self.ledger.claims.push(claim);
             }
             Event::Revoke(which) => {
@@ -375,6 +403,13 @@ impl World {
                     *hidden = !*hidden;
                 }
             }
+            Event::Unadmit(which) => {
+                let count = self.admitted.len().max(1);
+                if let Some(admitted) = self.admitted.get_mut(which % count) {
+                    *admitted = !*admitted;
+                }
+            }
+            Event::Slow(seconds) => self.slow = *seconds,
             Event::HidePolicies => self.policies_hidden = !self.policies_hidden,
             Event::Meddle(present) => {
                 // That a person adds what our own unresolved write is about is a stated residue.
@@ -435,6 +470,7 @@ impl World {
     fn settle(&mut self) {
         self.policies_hidden = false;
         self.lag = 0;
+        self.slow = 0;
         self.hidden.fill(false);
         let last = self
             .grants
@@ -479,6 +515,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<usize>().prop_map(Event::Revoke),
         1 => any::<usize>().prop_map(Event::Hide),
         1 => Just(Event::HidePolicies),
+        1 => any::<usize>().prop_map(Event::Unadmit),
+        1 => (0i64..5).prop_map(Event::Slow),
         1 => any::<bool>().prop_map(Event::Meddle),
         1 => (any::<bool>(), prop::option::of(0i64..18))
             .prop_map(|(same_pod, cut_off)| Event::Restart { same_pod, cut_off }),

@@ -9,11 +9,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::api::access::{
-    Attempt, BreakglassAccess, BreakglassAccessSpec, GrantRef, Operation, PolicyRef, Provenance,
+    Attempt, BreakglassAccess, BreakglassAccessSpec, Claim, EndReason, GrantRef, Operation,
+    PolicyRef, Provenance,
 };
 use crate::api::tuple::Tuple;
 use crate::aws::Outcome;
-use crate::decide::ledger::due;
+use crate::decide::ledger::due_claims;
 
 /// Version of the schema of a line. A field may be added without a new version.
 const SCHEMA: &str = "breakglass.dev/audit/v1";
@@ -28,19 +29,27 @@ enum Sink {
     File(Mutex<File>),
 }
 
+/// What was done in AWS.
+#[derive(Clone, Copy, Debug)]
+pub enum Action<'a> {
+    /// Access was given or taken away, by an attempt that stood in the ledger, or that is recorded
+    /// there as soon as that can be written.
+    Attempt(&'a Attempt),
+    /// A tag was put on a user that says which membership is ours.
+    Tag,
+    /// That tag was taken off.
+    Untag,
+}
+
 /// A write to AWS, as it happened.
 #[derive(Clone, Copy, Debug)]
 pub struct Write<'a> {
     /// The ledger entry as it was when the write was sent.
     pub access: &'a BreakglassAccess,
-    /// The ledger as it was before the attempt was written into it.
-    pub before: &'a BreakglassAccessSpec,
-    /// The attempt.
-    pub attempt: &'a Attempt,
-    /// How it ended.
+    /// What was done.
+    pub action: Action<'a>,
+    /// How it ended, or that AWS is at work on it.
     pub outcome: &'a Outcome,
-    /// AWS's id of the request or of the asynchronous operation.
-    pub request_id: Option<&'a str>,
     /// When it was begun.
     pub begun: Timestamp,
     /// When it ended.
@@ -52,19 +61,21 @@ pub struct Write<'a> {
 struct Line<'a> {
     schema: &'static str,
     time: Timestamp,
-    operation: Operation,
+    operation: &'static str,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<&'a str>,
-    attempt: &'a str,
+    request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<&'a str>,
     access: Option<&'a str>,
     user: &'a str,
     target: &'a str,
     tuple: &'a Tuple,
     grants: Vec<Grant<'a>>,
-    written_time: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written_time: Option<Timestamp>,
     begin_time: Timestamp,
     end_time: Timestamp,
 }
@@ -79,7 +90,7 @@ struct Grant<'a> {
     spec_hash: &'a str,
     policy: &'a PolicyRef,
     #[serde(skip_serializing_if = "Option::is_none")]
-    end_reason: Option<crate::api::access::EndReason>,
+    end_reason: Option<EndReason>,
     /// From the grant's annotations: whoever may write the grant may write them.
     #[serde(skip_serializing_if = "Option::is_none")]
     unverified_provenance: Option<&'a Provenance>,
@@ -125,20 +136,47 @@ fn line<'a>(write: &'a Write<'a>) -> Line<'a> {
         Outcome::Unknown(error) => ("Unknown", Some(error.to_string())),
         Outcome::NotSent => ("NotSent", None),
     };
+    let (operation, attempt) = match write.action {
+        Action::Attempt(attempt) => match attempt.operation {
+            Operation::Create => ("Create", Some(attempt)),
+            Operation::Delete => ("Delete", Some(attempt)),
+        },
+        Action::Tag => ("Tag", None),
+        Action::Untag => ("Untag", None),
+    };
     let spec = &write.access.spec;
-    let claims = spec
-        .claims
-        .iter()
-        .filter(|claim| due(claim, write.begun))
-        .map(|claim| Grant {
-            name: &claim.grant,
-            uid: &claim.uid,
-            spec_hash: &claim.spec_hash,
-            policy: &claim.policy,
-            end_reason: None,
-            unverified_provenance: claim.provenance.as_ref(),
-        });
-    let ended = write.before.ended.iter().map(|ended| Grant {
+    Line {
+        schema: SCHEMA,
+        time: write.ended,
+        operation,
+        outcome,
+        error,
+        request_id: write.outcome.request_id(),
+        attempt: attempt.map(|attempt| attempt.id.as_str()),
+        access: write.access.metadata.name.as_deref(),
+        user: &spec.user,
+        target: &spec.target_summary,
+        tuple: &spec.tuple,
+        grants: match operation {
+            "Create" | "Tag" => given_for(spec, write.begun).collect(),
+            _ => taken_for(spec, write.begun).collect(),
+        },
+        written_time: attempt.map(|attempt| attempt.written_at),
+        begin_time: write.begun,
+        end_time: write.ended,
+    }
+}
+
+/// The grants for which access is due.
+fn given_for(ledger: &BreakglassAccessSpec, now: Timestamp) -> impl Iterator<Item = Grant<'_>> {
+    due_claims(ledger, now).map(|claim| Grant::of_claim(claim, None))
+}
+
+/// The grants that ended since the access was last known to be gone, and those whose end could not
+/// be written yet.
+fn taken_for(ledger: &BreakglassAccessSpec, now: Timestamp) -> impl Iterator<Item = Grant<'_>> {
+    let unsettled = ledger.ended.iter().filter(|ended| !ended.settled);
+    let ended = unsettled.map(|ended| Grant {
         name: &ended.grant,
         uid: &ended.uid,
         spec_hash: &ended.spec_hash,
@@ -146,24 +184,23 @@ fn line<'a>(write: &'a Write<'a>) -> Line<'a> {
         end_reason: Some(ended.reason),
         unverified_provenance: ended.provenance.as_ref(),
     });
-    Line {
-        schema: SCHEMA,
-        time: write.ended,
-        operation: write.attempt.operation,
-        outcome,
-        error,
-        request_id: write.request_id,
-        attempt: &write.attempt.id,
-        access: write.access.metadata.name.as_deref(),
-        user: &spec.user,
-        target: &spec.target_summary,
-        tuple: &spec.tuple,
-        grants: match write.attempt.operation {
-            Operation::Create => claims.collect(),
-            Operation::Delete => ended.collect(),
-        },
-        written_time: write.attempt.written_at,
-        begin_time: write.begun,
-        end_time: write.ended,
+    let expired = ledger
+        .claims
+        .iter()
+        .filter(move |claim| claim.expiry_time <= now)
+        .map(|claim| Grant::of_claim(claim, Some(EndReason::Expired)));
+    ended.chain(expired)
+}
+
+impl<'a> Grant<'a> {
+    fn of_claim(claim: &'a Claim, end_reason: Option<EndReason>) -> Self {
+        Self {
+            name: &claim.grant,
+            uid: &claim.uid,
+            spec_hash: &claim.spec_hash,
+            policy: &claim.policy,
+            end_reason,
+            unverified_provenance: claim.provenance.as_ref(),
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! `/livez`, `/readyz` and `/metrics`, on one port.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -19,21 +19,33 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
+/// What the port tells, from before the controller works: an API server that is waited for must not
+/// look like a process that hangs.
+#[derive(Clone, Debug, Default)]
+pub struct Probes(Arc<OnceLock<Arc<Context>>>);
+
+impl Probes {
+    /// From now on the controller works.
+    pub fn begin(&self, context: Arc<Context>) {
+        let _ = self.0.set(context); // It begins once.
+    }
+}
+
 /// Serves until the process ends. A standby replica is ready too: it could lead.
-pub async fn serve(listener: TcpListener, context: Arc<Context>, shutdown: CancellationToken) {
+pub async fn serve(listener: TcpListener, probes: Probes, shutdown: CancellationToken) {
     let routes = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(context);
+        .with_state(probes);
     let server = axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned());
     if let Err(error) = server.await {
         tracing::error!(%error, "the port for probes and metrics failed");
     }
 }
 
-async fn ready(State(context): State<Arc<Context>>) -> (StatusCode, &'static str) {
-    if context.synced() {
+async fn ready(State(probes): State<Probes>) -> (StatusCode, &'static str) {
+    if probes.0.get().is_some_and(|context| context.synced()) {
         (StatusCode::OK, "ok\n")
     } else {
         (
@@ -43,7 +55,10 @@ async fn ready(State(context): State<Arc<Context>>) -> (StatusCode, &'static str
     }
 }
 
-async fn metrics(State(context): State<Arc<Context>>) -> impl IntoResponse {
+async fn metrics(State(probes): State<Probes>) -> Response {
+    let Some(context) = probes.0.get() else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     context
         .metrics
         .leader
@@ -59,4 +74,5 @@ async fn metrics(State(context): State<Arc<Context>>) -> impl IntoResponse {
         )],
         context.metrics.text(),
     )
+        .into_response()
 }

@@ -90,6 +90,18 @@ impl Turn {
 /// emergency is not stuck behind a mass expiry.
 const GRANT_SHARE: u32 = 8;
 
+/// Runs a future whose calls to AWS belong to an attempt that stands in the ledger: they go before
+/// all others save those that take access away, because the time to send it is short.
+pub async fn committed<T>(future: impl Future<Output = T>) -> T {
+    Urgency::of_this_task().committed(future).await
+}
+
+/// Whether the turn that this task works on takes access away, or holds up a revoke of its own
+/// tuple by now.
+pub fn is_urgent() -> bool {
+    Urgency::of_this_task().is_raised()
+}
+
 /// Hands out turns and the pace of calls. Clones share both.
 #[derive(Clone, Debug)]
 pub struct Desk(Arc<Inner>);

@@ -1,7 +1,7 @@
 //! How fast AWS is called: for each limit a bucket of calls, and a line in front of it.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,9 +10,16 @@ use tokio::time::Instant;
 
 use super::{DeskKey, GRANT_SHARE};
 
-/// Whether the calls of a task take access away. It may be raised while they wait.
+/// How urgent the calls of a task are. It may be raised while they wait.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Urgency(Arc<AtomicBool>);
+pub(super) struct Urgency(Arc<AtomicU8>);
+
+/// Everything else.
+const OTHER: u8 = 0;
+/// An attempt to give access stands in the ledger, and must be sent soon or not at all.
+const COMMITTED: u8 = 1;
+/// Takes access away, or holds up what does.
+const URGENT: u8 = 2;
 
 tokio::task_local! {
     static URGENCY: Urgency;
@@ -20,10 +27,25 @@ tokio::task_local! {
 
 impl Urgency {
     pub(super) fn raise(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.store(URGENT, Ordering::Release);
     }
 
     pub(super) fn is_raised(&self) -> bool {
+        self.level() == URGENT
+    }
+
+    /// Runs a future whose calls go before all but the urgent ones.
+    pub(super) async fn committed<T>(self, future: impl Future<Output = T>) -> T {
+        self.0.fetch_max(COMMITTED, Ordering::AcqRel);
+        let output = future.await;
+        // Unless it was raised in the meantime.
+        let _ = self
+            .0
+            .compare_exchange(COMMITTED, OTHER, Ordering::AcqRel, Ordering::Acquire);
+        output
+    }
+
+    fn level(&self) -> u8 {
         self.0.load(Ordering::Acquire)
     }
 
@@ -68,7 +90,7 @@ impl Pace {
         loop {
             // From here on no change is missed.
             let changed = line.changed.notified();
-            let answer = unpoisoned(&line.queue).ask(ticket, urgency.is_raised(), self);
+            let answer = unpoisoned(&line.queue).ask(ticket, urgency.level(), self);
             match answer {
                 Answer::Go => return,
                 Answer::Behind => changed.await,
@@ -119,11 +141,11 @@ enum Answer {
     Behind,
 }
 
+/// Tickets of the calls that wait, for each urgency in the order in which they came.
 #[derive(Debug, Default)]
 struct Queue {
-    /// Tickets of calls that take access away, in the order in which they came.
     urgent: VecDeque<u64>,
-    /// Tickets of all others.
+    committed: VecDeque<u64>,
     others: VecDeque<u64>,
     /// Urgent calls in a row while others waited.
     since_other: u32,
@@ -132,15 +154,10 @@ struct Queue {
 }
 
 impl Queue {
-    fn ask(&mut self, ticket: u64, urgent: bool, limits: &Pace) -> Answer {
-        if !self.urgent.contains(&ticket) && (urgent || !self.others.contains(&ticket)) {
-            self.others.retain(|other| *other != ticket);
-            let line = if urgent {
-                &mut self.urgent
-            } else {
-                &mut self.others
-            };
-            line.push_back(ticket);
+    fn ask(&mut self, ticket: u64, level: u8, limits: &Pace) -> Answer {
+        if !self.line(level).contains(&ticket) {
+            self.leave(ticket);
+            self.line(level).push_back(ticket);
         }
         if self.next() != Some(ticket) {
             return Answer::Behind;
@@ -154,7 +171,8 @@ impl Queue {
             return Answer::At(free);
         }
         self.full_at = Some(full_at);
-        self.since_other = if self.urgent.front() == Some(&ticket) && !self.others.is_empty() {
+        let overtakes = self.urgent.front() == Some(&ticket) && self.less_urgent().is_some();
+        self.since_other = if overtakes {
             self.since_other.saturating_add(1)
         } else {
             0
@@ -165,18 +183,31 @@ impl Queue {
     /// Who goes next: urgent calls first, but of so many calls one is for the others, or nobody could
     /// even look up the names of an emergency grant.
     fn next(&self) -> Option<u64> {
-        let (urgent, other) = (self.urgent.front(), self.others.front());
+        let (urgent, other) = (self.urgent.front(), self.less_urgent());
         let others_turn = self.since_other + 1 >= GRANT_SHARE;
         match (urgent, other) {
-            (Some(_), Some(other)) if others_turn => Some(*other),
+            (Some(_), Some(other)) if others_turn => Some(other),
             (Some(urgent), _) => Some(*urgent),
-            (None, other) => other.copied(),
+            (None, other) => other,
+        }
+    }
+
+    fn less_urgent(&self) -> Option<u64> {
+        self.committed.front().or(self.others.front()).copied()
+    }
+
+    fn line(&mut self, level: u8) -> &mut VecDeque<u64> {
+        match level {
+            OTHER => &mut self.others,
+            COMMITTED => &mut self.committed,
+            _ => &mut self.urgent,
         }
     }
 
     fn leave(&mut self, ticket: u64) {
-        self.urgent.retain(|waiting| *waiting != ticket);
-        self.others.retain(|waiting| *waiting != ticket);
+        for line in [&mut self.urgent, &mut self.committed, &mut self.others] {
+            line.retain(|waiting| *waiting != ticket);
+        }
     }
 }
 

@@ -130,7 +130,15 @@ async fn a_permission_set_past_the_first_hundred_is_found_and_each_is_read_once(
     for found in [&one, &two] {
         assert_eq!(aws.session_seconds(&found.tuple).await, Some(5_400));
     }
-    assert_eq!(cloud.calls_of("DescribePermissionSet").len(), 152);
+    let mut described: Vec<_> = cloud
+        .calls_of("DescribePermissionSet")
+        .iter()
+        .map(|call| call.parameters["PermissionSetArn"].to_string())
+        .collect();
+    described.sort();
+    let calls = described.len();
+    described.dedup();
+    assert_eq!(calls, described.len(), "some were read twice");
     let Tuple::AccountAssignment(tuple) = one.tuple else {
         panic!("{one:?}");
     };
@@ -213,5 +221,5 @@ async fn the_management_account_is_unknown_until_aws_has_told_it() {
         stalled(&aws, ALICE, &assignment()).await.0,
         "InstanceNotFound"
     );
-    assert_eq!(aws.management(), Management::None);
+    assert_eq!(aws.management(), Management::Unknown);
 }

@@ -11,7 +11,6 @@ mod turn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::cluster::Error as ClusterError;
@@ -31,6 +30,9 @@ enum Failure {
     Cluster(#[from] ClusterError),
     #[error(transparent)]
     Aws(#[from] AwsError),
+    /// The time to send a write was over before it could be sent.
+    #[error("not sent in time")]
+    NotSent,
     /// AWS does not show yet what was done, or others keep writing the ledger.
     #[error("not settled within one turn")]
     Restless,
@@ -39,22 +41,24 @@ enum Failure {
 }
 
 /// Hands out turns until the process ends.
-pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
+pub async fn run(context: Arc<Context>) {
     let turns = TaskTracker::new();
     loop {
         let turn = tokio::select! {
             turn = context.desk.next() => turn,
-            () = shutdown.cancelled() => break,
+            () = context.shutdown.cancelled() => break,
         };
         let context = Arc::clone(&context);
-        let shutdown = shutdown.clone();
         turns.spawn(async move {
             let name = turn.request.access.clone();
-            let work = super::reconciler::unpanicked(take_turn(&context, &name, &shutdown));
+            let purpose = Purpose::from(turn.request.priority);
+            let work = take_turn(&context, &name, purpose);
+            let work = super::reconciler::unpanicked(work);
             let done = turn.run(work).await;
             if done.is_none() {
                 context.metrics.panics.inc();
-                hold(&context, &name, Purpose::Watch, Duration::from_secs(5));
+                let pause = learn(&context, &name, purpose, Lesson::Failed(None));
+                hold(&context, &name, purpose, pause);
             }
             drop(turn);
             context.wakers.access(&name);
@@ -74,10 +78,10 @@ enum Lesson {
     Failed(Option<Trouble>),
 }
 
-async fn take_turn(context: &Context, name: &str, shutdown: &CancellationToken) {
+/// `purpose` is what the turn was asked for; what it is for by the ledger is found out.
+async fn take_turn(context: &Context, name: &str, mut purpose: Purpose) {
     let begun = context.clock.now();
-    let mut purpose = Purpose::Watch;
-    let result = turn::take(context, name, &mut purpose, shutdown).await;
+    let result = turn::take(context, name, &mut purpose).await;
     let now = context.clock.now();
     let lesson = match result {
         Ok(Waiting::Nothing) => Lesson::AllIsWell(Duration::ZERO),
@@ -93,6 +97,7 @@ async fn take_turn(context: &Context, name: &str, shutdown: &CancellationToken) 
         Ok(waiting) => Lesson::Failed(Some(trouble::of_waiting(&waiting))),
         Err(Failure::ShuttingDown) => return,
         Err(Failure::Restless) => Lesson::Failed(None),
+        Err(Failure::NotSent) => Lesson::Failed(Some(trouble::not_sent())),
         Err(Failure::Cluster(ClusterError::Conflict(_))) => {
             Lesson::Nothing(Duration::from_millis(100))
         }
@@ -112,12 +117,12 @@ async fn take_turn(context: &Context, name: &str, shutdown: &CancellationToken) 
             Lesson::Failed(Some(trouble::of_aws(&error)))
         }
     };
-    let pause = learn(context, name, lesson);
+    let pause = learn(context, name, purpose, lesson);
     hold(context, name, purpose, pause);
 }
 
 /// Remembers what a turn taught. Tells how long to pause.
-fn learn(context: &Context, name: &str, lesson: Lesson) -> Duration {
+fn learn(context: &Context, name: &str, purpose: Purpose, lesson: Lesson) -> Duration {
     let now = context.clock.now();
     let mut pause = Duration::ZERO;
     context.memory.update(name, |tuple| match lesson {
@@ -128,7 +133,9 @@ fn learn(context: &Context, name: &str, lesson: Lesson) -> Duration {
         }
         Lesson::Nothing(wanted) => pause = wanted,
         Lesson::Failed(new) => {
-            tuple.tries = tuple.tries.saturating_add(1);
+            // That giving failed often must not slow down taking.
+            let before = tuple.hold.filter(|hold| hold.purpose == purpose);
+            tuple.tries = before.map_or(1, |_| tuple.tries.saturating_add(1));
             tuple.trouble = new.or(tuple.trouble.take());
             let class = tuple.trouble.as_ref().and_then(|trouble| trouble.class);
             pause = if class == Some(Class::Blocked) {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
+use jiff::Timestamp;
 
 use super::super::cluster::Error as ClusterError;
 use super::super::context::Context;
 use super::{Failure, turn};
-use crate::api::access::{Attempt, BreakglassAccess, BreakglassAccessSpec, Operation};
+use crate::api::access::{Attempt, BreakglassAccess, Operation};
+use crate::aws::desk::{committed, is_urgent};
 use crate::aws::error::{Class, Error as AwsError};
 use crate::aws::{Cleared, Outcome, Seen};
 use crate::clock::after;
@@ -15,6 +16,10 @@ use crate::decide::access::activate;
 use crate::decide::ledger::{due_claims, outstanding_until};
 use crate::telemetry::audit;
 
+/// How long an operation is followed that AWS works on.
+const FOLLOWED: Duration = Duration::from_mins(1);
+/// How long a tag may take.
+const TAGGED_WITHIN: Duration = Duration::from_secs(5);
 /// How often a record is tried again that somebody else's write got in the way of.
 const RECORD_TRIES: usize = 5;
 
@@ -22,81 +27,91 @@ const RECORD_TRIES: usize = 5;
 pub(super) async fn attempt(
     context: &Context,
     access: BreakglassAccess,
-    before: &BreakglassAccessSpec,
     operation: Operation,
-    shutdown: &CancellationToken,
 ) -> Result<(), Failure> {
     let Some(attempt) = access.spec.attempt.clone() else {
         return Ok(());
     };
     let name = access.metadata.name.clone().unwrap_or_default();
-    let tuple = &access.spec.tuple;
+    let tuple = access.spec.tuple.clone();
     let begun = context.clock.now();
-    mark(context, &access, operation).await;
     let cleared = Cleared::new(operation, attempt.send_before, context.clock.clone());
-    let mut outcome = match operation {
-        Operation::Create => context.aws.create(tuple, cleared).await,
-        Operation::Delete => context.aws.delete(tuple, cleared).await,
+    let mut outcome = committed(async {
+        match operation {
+            Operation::Create => context.aws.create(&tuple, cleared).await,
+            Operation::Delete => context.aws.delete(&tuple, cleared).await,
+        }
+    })
+    .await;
+    let told = |outcome: &Outcome| {
+        context.audit.write(&audit::Write {
+            access: &access,
+            action: audit::Action::Attempt(&attempt),
+            outcome,
+            begun,
+            ended: context.clock.now(),
+        });
+        context.metrics.aws_write(operation, outcome);
     };
-    let first_request_id = outcome.request_id();
+    // Before it is followed: who ends this process must not end the trail.
+    told(&outcome);
     if let Outcome::InProgress { request_id } = &outcome {
         let request_id = request_id.clone();
-        outcome = follow(context, &access, &attempt, &request_id, shutdown).await;
+        outcome = follow(context, &access, &attempt, &request_id).await;
+        if !matches!(outcome, Outcome::InProgress { .. }) {
+            told(&outcome);
+        }
     }
-    let record = audit::Write {
-        access: &access,
-        before,
-        attempt: &attempt,
-        outcome: &outcome,
-        request_id: first_request_id.as_deref(),
-        begun,
-        ended: context.clock.now(),
-    };
-    context.audit.write(&record);
-    context.metrics.aws_write(operation, &outcome);
-    unmark(context, &access, operation, &outcome).await;
     let session = match &outcome {
         Outcome::Succeeded { .. } if operation == Operation::Create => {
-            context.aws.session_seconds(tuple).await
+            context.aws.session_seconds(&tuple).await
         }
         _ => None,
     };
-    record_outcome(context, access, &attempt, &outcome, session).await?;
+    record_outcome(context, access.clone(), &attempt, &outcome, session).await?;
     match outcome {
         Outcome::Failed(error) | Outcome::Unknown(error) => Err(Failure::Aws(error)),
-        Outcome::NotSent => Err(Failure::Restless),
+        Outcome::NotSent => Err(Failure::NotSent),
         Outcome::Succeeded { .. } | Outcome::InProgress { .. } => {
             context.memory.update(&name, |tuple| tuple.trouble = None);
-            if shutdown.is_cancelled() {
-                Err(Failure::ShuttingDown)
-            } else {
-                Ok(())
+            if context.shutdown.is_cancelled() {
+                return Err(Failure::ShuttingDown);
             }
+            if operation == Operation::Delete && matches!(outcome, Outcome::Succeeded { .. }) {
+                unmark(context, &access).await;
+            }
+            Ok(())
         }
     }
 }
 
-/// Follows an operation that AWS works on. It keeps its place at the desk, because it keeps its
-/// place in AWS's limit. The id is a hint: what can't be followed is left to a listing.
+/// Follows an operation that AWS works on. For a while it keeps its place at the desk, because it
+/// keeps its place in AWS's limit. The id is a hint: what can't be followed is left to a listing, and
+/// so is what takes long, or what a revoke of the same access waits for.
 async fn follow(
     context: &Context,
     access: &BreakglassAccess,
     attempt: &Attempt,
     request_id: &str,
-    shutdown: &CancellationToken,
 ) -> Outcome {
     let name = access.metadata.name.as_deref().unwrap_or_default();
     context.memory.update(name, |tuple| {
         tuple.pending_request_id = Some(request_id.to_owned());
     });
     context.wakers.access(name);
-    let patience = after(attempt.send_before, context.settings.unknown_outcome);
+    let patience = after(context.clock.now(), FOLLOWED);
+    let in_progress = || Outcome::InProgress {
+        request_id: request_id.to_owned(),
+    };
     let mut interval = Duration::from_millis(250);
     let mut unreadable = 0;
     let outcome = loop {
         tokio::select! {
             () = tokio::time::sleep(interval) => {}
-            () = shutdown.cancelled() => break Outcome::InProgress { request_id: request_id.to_owned() },
+            () = context.shutdown.cancelled() => break in_progress(),
+        }
+        if attempt.operation == Operation::Create && is_urgent() {
+            break in_progress();
         }
         interval = (interval * 2).min(Duration::from_secs(4));
         match context
@@ -172,8 +187,13 @@ async fn record_outcome(
             return Ok(()); // Somebody wrote another attempt over it, and folded this one.
         }
         let now = context.clock.now();
-        let deleting =
-            outstanding_until(&access.spec, Operation::Delete, now, &context.settings).is_some();
+        let deleting = outstanding_until(
+            &access.spec,
+            Operation::Delete,
+            attempt.written_at,
+            &context.settings,
+        )
+        .is_some();
         let ours = access.spec.offline_deleter.as_ref() == Some(&context.me);
         let created =
             attempt.operation == Operation::Create && matches!(outcome, Outcome::Succeeded { .. });
@@ -196,29 +216,51 @@ async fn record_outcome(
     Err(Failure::Restless)
 }
 
-/// Marks a membership as ours for people, before it is made. Best effort: it decides nothing.
-async fn mark(context: &Context, access: &BreakglassAccess, operation: Operation) {
-    if operation == Operation::Create
-        && let Some(expiry) = due_claims(&access.spec, context.clock.now())
-            .map(|claim| claim.expiry_time)
-            .max()
-        && let Err(error) = context.aws.mark(&access.spec.tuple, expiry).await
-    {
-        tracing::info!(%error, "the marker tag could not be set; access is given all the same");
-    }
+/// Marks a membership as ours for people, before it is made. Best effort: it decides nothing, and
+/// holds nothing up for long.
+pub(super) async fn mark(context: &Context, access: &BreakglassAccess) {
+    let begun = context.clock.now();
+    let Some(expiry) = due_claims(&access.spec, begun)
+        .map(|claim| claim.expiry_time)
+        .max()
+    else {
+        return;
+    };
+    let tag = context.aws.mark(&access.spec.tuple, expiry);
+    let Ok(outcome) = tokio::time::timeout(TAGGED_WITHIN, tag).await else {
+        return tracing::info!("the marker tag took too long; access is given all the same");
+    };
+    tagged(context, access, audit::Action::Tag, begun, outcome);
 }
 
 /// Takes the mark off, after the membership is gone: the other order would forget who is a member.
-async fn unmark(
+async fn unmark(context: &Context, access: &BreakglassAccess) {
+    let begun = context.clock.now();
+    let tag = context.aws.unmark(&access.spec.tuple);
+    let Ok(outcome) = tokio::time::timeout(TAGGED_WITHIN, tag).await else {
+        return tracing::info!("the marker tag could not be removed in time");
+    };
+    tagged(context, access, audit::Action::Untag, begun, outcome);
+}
+
+fn tagged(
     context: &Context,
     access: &BreakglassAccess,
-    operation: Operation,
-    outcome: &Outcome,
+    action: audit::Action<'_>,
+    begun: Timestamp,
+    outcome: Option<Outcome>,
 ) {
-    if operation == Operation::Delete
-        && matches!(outcome, Outcome::Succeeded { .. })
-        && let Err(error) = context.aws.unmark(&access.spec.tuple).await
-    {
-        tracing::info!(%error, "the marker tag could not be removed; the access is taken away all the same");
+    let Some(outcome) = outcome else {
+        return; // There is nothing to put a tag on.
+    };
+    if let Outcome::Failed(error) | Outcome::Unknown(error) = &outcome {
+        tracing::info!(%error, "the marker tag could not be changed; it decides nothing");
     }
+    context.audit.write(&audit::Write {
+        access,
+        action,
+        outcome: &outcome,
+        begun,
+        ended: context.clock.now(),
+    });
 }

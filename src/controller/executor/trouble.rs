@@ -61,3 +61,13 @@ pub(super) fn of_ledger(error: &ClusterError) -> Trouble {
         class: None,
     }
 }
+
+pub(super) fn not_sent() -> Trouble {
+    Trouble {
+        reason: "Busy",
+        message: "AWS could not be called in time: too many calls wait, or its answers take long"
+            .to_owned(),
+        stalled: false,
+        class: None,
+    }
+}

@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::super::context::Context;
 use super::super::memory::Purpose;
@@ -34,10 +33,12 @@ pub(super) async fn take(
     context: &Context,
     name: &str,
     purpose_of_turn: &mut Purpose,
-    shutdown: &CancellationToken,
 ) -> Result<Waiting, Failure> {
     let mut sent = false;
     for _ in 0..MOST_STEPS {
+        if context.shutdown.is_cancelled() {
+            return Err(Failure::ShuttingDown);
+        }
         let begun = Instant::now();
         let Some(mut access) = context.cluster.access(name).await? else {
             return Ok(Waiting::Nothing);
@@ -51,7 +52,11 @@ pub(super) async fn take(
         if offline::record(context, &mut access).await? {
             continue;
         }
-        match settle_step(context, &access).await? {
+        let step = tokio::select! {
+            step = next_step(context, &access) => step?,
+            () = context.shutdown.cancelled() => return Err(Failure::ShuttingDown), // Nothing is under way.
+        };
+        match step {
             Step::Rest(waiting) => return Ok(waiting),
             Step::End(ended) => {
                 let now = context.clock.now();
@@ -84,18 +89,18 @@ pub(super) async fn take(
             Step::Send(..) if sent => return Err(Failure::Restless),
             Step::Send(ledger, operation) => {
                 sent = true;
-                let before = std::mem::replace(&mut access.spec, *ledger);
+                access.spec = *ledger;
                 let written = write(context, &access).await?;
-                send::attempt(context, written, &before, operation, shutdown).await?;
+                send::attempt(context, written, operation).await?;
             }
-            Step::Read | Step::Confirm => return Err(Failure::Restless), // settle_step answers these
+            Step::Read | Step::Confirm => return Err(Failure::Restless), // next_step answers these
         }
     }
     Err(Failure::Restless)
 }
 
 /// Asks for the next step, and supplies the facts that it lacks.
-async fn settle_step(context: &Context, access: &BreakglassAccess) -> Result<Step, Failure> {
+async fn next_step(context: &Context, access: &BreakglassAccess) -> Result<Step, Failure> {
     let mut reading: Option<Reading> = None;
     let mut authorities = None;
     let attempt_id = context.attempt_id();
@@ -119,6 +124,8 @@ async fn settle_step(context: &Context, access: &BreakglassAccess) -> Result<Ste
                 reading = Some(Reading { begun, seen });
             }
             Step::Confirm if authorities.is_none() => {
+                // Before the attempt is written: from then on the time is short.
+                send::mark(context, access).await;
                 let protected = context.protected();
                 authorities =
                     Some(quorum::authorities(&context.cluster, &access.spec, &protected).await?);
