@@ -41,7 +41,8 @@ mod outcome;
 #[cfg(test)]
 mod tests;
 
-/// AWS as this program uses it. Clones share credentials, caches and limits.
+/// AWS as this program uses it. Clones share credentials, caches and limits. The SDK's futures are
+/// large: here they go to the heap.
 ///
 /// What is wrong with one account or with Identity Center shows only in calls about it: the others
 /// work on. Nothing is asked of AWS before it is needed, and what went wrong is asked again.
@@ -202,7 +203,7 @@ impl Aws {
 
     /// Reads the names of all permission sets, so that the first grant need not wait for that.
     pub async fn warm(&self) -> Result<(), ResolveError> {
-        self.0.center.read_permission_sets().await
+        Box::pin(self.0.center.read_permission_sets()).await
     }
 
     /// Which limit work on a tuple counts against.
@@ -221,41 +222,48 @@ impl Aws {
             Target::AccountAssignment {
                 account,
                 permission_set,
-            } => {
-                self.0
-                    .assignments
-                    .resolve(user, account, permission_set)
-                    .await
+            } => Box::pin(self.0.assignments.resolve(user, account, permission_set)).await,
+            Target::IdentityCenterGroup { name } => {
+                Box::pin(self.0.groups.resolve(user, name)).await
             }
-            Target::IdentityCenterGroup { name } => self.0.groups.resolve(user, name).await,
-            Target::IamGroup { account, name } => self.0.iam.resolve(user, account, name).await,
+            Target::IamGroup { account, name } => {
+                Box::pin(self.0.iam.resolve(user, account, name)).await
+            }
         }
     }
 
     /// Reads from AWS whether a tuple is there. The reading begins after the call does.
     pub async fn read(&self, tuple: &Tuple) -> Result<Seen, Error> {
         match tuple {
-            Tuple::AccountAssignment(tuple) => self.0.assignments.read(tuple).await,
-            Tuple::IdentityCenterGroup(tuple) => self.0.groups.read(tuple).await,
-            Tuple::IamGroup(tuple) => self.0.iam.read(tuple).await,
+            Tuple::AccountAssignment(tuple) => Box::pin(self.0.assignments.read(tuple)).await,
+            Tuple::IdentityCenterGroup(tuple) => Box::pin(self.0.groups.read(tuple)).await,
+            Tuple::IamGroup(tuple) => Box::pin(self.0.iam.read(tuple)).await,
         }
     }
 
     /// Gives the access: one send, never repeated.
     pub async fn create(&self, tuple: &Tuple, cleared: Cleared) -> Outcome {
         match tuple {
-            Tuple::AccountAssignment(tuple) => self.0.assignments.create(tuple, cleared).await,
-            Tuple::IdentityCenterGroup(tuple) => self.0.groups.create(tuple, cleared).await,
-            Tuple::IamGroup(tuple) => self.0.iam.create(tuple, cleared).await,
+            Tuple::AccountAssignment(tuple) => {
+                Box::pin(self.0.assignments.create(tuple, cleared)).await
+            }
+            Tuple::IdentityCenterGroup(tuple) => {
+                Box::pin(self.0.groups.create(tuple, cleared)).await
+            }
+            Tuple::IamGroup(tuple) => Box::pin(self.0.iam.create(tuple, cleared)).await,
         }
     }
 
     /// Takes the access away: one send, never repeated.
     pub async fn delete(&self, tuple: &Tuple, cleared: Cleared) -> Outcome {
         match tuple {
-            Tuple::AccountAssignment(tuple) => self.0.assignments.delete(tuple, cleared).await,
-            Tuple::IdentityCenterGroup(tuple) => self.0.groups.delete(tuple, cleared).await,
-            Tuple::IamGroup(tuple) => self.0.iam.delete(tuple, cleared).await,
+            Tuple::AccountAssignment(tuple) => {
+                Box::pin(self.0.assignments.delete(tuple, cleared)).await
+            }
+            Tuple::IdentityCenterGroup(tuple) => {
+                Box::pin(self.0.groups.delete(tuple, cleared)).await
+            }
+            Tuple::IamGroup(tuple) => Box::pin(self.0.iam.delete(tuple, cleared)).await,
         }
     }
 
@@ -269,10 +277,7 @@ impl Aws {
     ) -> Result<Outcome, Error> {
         match tuple {
             Tuple::AccountAssignment(tuple) => {
-                self.0
-                    .assignments
-                    .progress(tuple, operation, request_id)
-                    .await
+                Box::pin(self.0.assignments.progress(tuple, operation, request_id)).await
             }
             Tuple::IdentityCenterGroup(_) | Tuple::IamGroup(_) => Ok(Outcome::Succeeded {
                 request_id: Some(request_id.to_owned()),
@@ -283,7 +288,9 @@ impl Aws {
     /// Longest session, in seconds, that the access allows to start; none where it can't be told.
     pub async fn session_seconds(&self, tuple: &Tuple) -> Option<i64> {
         match tuple {
-            Tuple::AccountAssignment(tuple) => self.0.assignments.session_seconds(tuple).await,
+            Tuple::AccountAssignment(tuple) => {
+                Box::pin(self.0.assignments.session_seconds(tuple)).await
+            }
             Tuple::IdentityCenterGroup(_) => None,
             Tuple::IamGroup(_) => Some(iam_group::LONGEST_SESSION_SECONDS),
         }
@@ -293,7 +300,7 @@ impl Aws {
     /// depends on it. None where nothing was written.
     pub async fn mark(&self, tuple: &Tuple, expiry: Timestamp) -> Option<Outcome> {
         match tuple {
-            Tuple::IamGroup(tuple) => self.0.iam.mark(tuple, expiry).await,
+            Tuple::IamGroup(tuple) => Box::pin(self.0.iam.mark(tuple, expiry)).await,
             Tuple::AccountAssignment(_) | Tuple::IdentityCenterGroup(_) => None,
         }
     }
@@ -301,7 +308,7 @@ impl Aws {
     /// Takes the mark away again. None where nothing was written.
     pub async fn unmark(&self, tuple: &Tuple) -> Option<Outcome> {
         match tuple {
-            Tuple::IamGroup(tuple) => self.0.iam.unmark(tuple).await,
+            Tuple::IamGroup(tuple) => Box::pin(self.0.iam.unmark(tuple)).await,
             Tuple::AccountAssignment(_) | Tuple::IdentityCenterGroup(_) => None,
         }
     }

@@ -52,7 +52,7 @@ pub async fn run(context: Arc<Context>) {
         turns.spawn(async move {
             let name = turn.request.access.clone();
             let purpose = Purpose::from(turn.request.priority);
-            let work = take_turn(&context, &name, purpose);
+            let work = Box::pin(take_turn(&context, &name, purpose));
             let work = super::reconciler::unpanicked(work);
             let done = turn.run(work).await;
             if done.is_none() {
