@@ -211,17 +211,29 @@ fn without_a_configuration_file_it_finds_instance_and_account_itself() {
     grant.wait_until_taken("Revoked");
 }
 
+/// IAM groups need no instance, but without one nobody can say that an account is not the management account: a star covers
+/// none, and what is listed counts.
 #[test]
 fn a_missing_instance_is_told_and_found_once_it_is_there() {
     let world = World::own(Setup::default().aws(|seed| seed.instances.clear()));
     let scenario = Scenario::new(&world, "no-instance");
     let controller = world.first_controller();
     controller.wait_for_log("no Identity Center instance in Region us-east-1");
-    let iam = scenario.apply(&Grant::of(&scenario.iam_group()).named("iam"));
-    iam.wait_until_given();
+    let starred = scenario.apply(&Grant::of(&scenario.iam_group()).named("starred"));
+    starred.wait_for_state("Denied");
+    assert!(
+        starred.message().contains("list the account"),
+        "{}",
+        starred.report()
+    );
+    let listed = scenario.iam_group();
+    scenario.policy("listed", json!({"rules": [listed.rule()]}));
+    let listed = scenario.apply(&Grant::of(&listed).named("listed"));
+    listed.wait_until_given();
     world
         .aws()
         .change(&Change::AddInstance(SeedInstance::default()));
+    starred.wait_until_given();
     let grant = scenario.apply(&Grant::of(&scenario.assignment()).named("center"));
     grant.wait_until_given();
 }
