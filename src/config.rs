@@ -182,6 +182,21 @@ impl Config {
                 ));
             }
         }
+        let settings = &self.settings;
+        for (name, time) in [
+            ("settleWindow", settings.settle_window),
+            ("iamSettleWindow", settings.iam_settle_window),
+            ("sendWindow", settings.send_window),
+            ("unknownOutcome", settings.unknown_outcome),
+            ("retryCap", settings.retry_cap),
+            ("blockedRetry", settings.blocked_retry),
+            ("driftInterval", settings.drift_interval),
+            ("relistInterval", settings.relist_interval),
+        ] {
+            if time.is_zero() {
+                return Err(format!("settings.{name} must be longer than nothing"));
+            }
+        }
         if self.settings.calls_per_second == 0 || self.settings.in_flight == 0 {
             return Err("callsPerSecond and inFlight must be at least 1, or no access could ever be taken away".into());
         }
@@ -239,6 +254,7 @@ mod tests {
             ("identityCentre: {}", "identityCentre"),
             ("settings: {settleWindow: 1d}", "1d"),
             ("settings: {inFlight: 0}", "inFlight"),
+            ("settings: {unknownOutcome: 0s}", "unknownOutcome"),
             ("iamAccounts: [{account: '123'}]", "`123`"),
             (
                 "iamAccounts: [{account: '111122223333'}, {account: '111122223333'}]",

@@ -60,10 +60,16 @@ pub struct Condition {
     pub observed_generation: Option<i64>,
 }
 
+/// What AWS or people wrote may be of any length; a message is for reading.
+const LONGEST_MESSAGE: usize = 4096;
+
 /// The conditions as they should be now, with the times of those whose status did not flip kept.
 #[must_use]
 pub fn merge(old: &[Condition], mut new: Vec<Condition>) -> Vec<Condition> {
     for condition in &mut new {
+        if let Some((longest, _)) = condition.message.char_indices().nth(LONGEST_MESSAGE) {
+            condition.message.truncate(longest);
+        }
         if let Some(before) = find(old, &condition.kind)
             && before.status == condition.status
         {

@@ -76,39 +76,38 @@ impl AccountAssignments {
 
     pub(super) async fn read(&self, tuple: &AccountAssignment) -> Result<Seen, Error> {
         self.same_instance(tuple).await?;
-        match self.is_assigned(tuple).await {
-            Ok(true) => Ok(Seen::Present {
-                session_seconds: self.session_seconds(tuple).await,
-            }),
-            Ok(false) => {
-                let user = self
-                    .center
-                    .user(
-                        &tuple.instance_arn,
-                        &tuple.identity_store_id,
-                        &tuple.user_id,
-                    )
-                    .await?;
-                Ok(user.map_or_else(
-                    || {
-                        Seen::Gone(format!(
-                            "user {} is no longer in Identity Center",
-                            tuple.user
-                        ))
-                    },
-                    |_| Seen::Absent,
-                ))
-            }
+        let assigned = match self.is_assigned(tuple).await {
+            Ok(assigned) => assigned,
             Err(error) if error.is_gone() => {
                 self.center.forget_permission_set(&tuple.permission_set_arn);
                 let what = format!(
                     "permission set {} or account {} is no longer there",
                     tuple.permission_set, tuple.account
                 );
-                Ok(Seen::Gone(what))
+                return Ok(Seen::Gone(what));
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
+        };
+        // A row may outlive its user, and such a row can't be deleted any more.
+        let user = self
+            .center
+            .user(
+                &tuple.instance_arn,
+                &tuple.identity_store_id,
+                &tuple.user_id,
+            )
+            .await?;
+        if user.is_none() {
+            let what = format!("user {} is no longer in Identity Center", tuple.user);
+            return Ok(Seen::Gone(what));
         }
+        Ok(if assigned {
+            Seen::Present {
+                session_seconds: self.session_seconds(tuple).await,
+            }
+        } else {
+            Seen::Absent
+        })
     }
 
     /// A reading of another instance, or of none, shows nothing about ours.
@@ -143,7 +142,7 @@ impl AccountAssignments {
             if ours {
                 return Ok(true);
             }
-            token = page.next_token;
+            token = page.next_token.filter(|token| !token.is_empty());
             if token.is_none() {
                 return Ok(false);
             }
@@ -162,7 +161,8 @@ impl AccountAssignments {
             Ok(writer) => writer,
             Err(error) => return Outcome::Failed(error), // Nothing was sent.
         };
-        let send = aws_sdk_ssoadmin::Client::new(writer)
+        let send = writer
+            .sso_admin()
             .create_account_assignment()
             .instance_arn(&tuple.instance_arn)
             .target_id(&tuple.account)
@@ -190,7 +190,8 @@ impl AccountAssignments {
             Ok(writer) => writer,
             Err(error) => return Outcome::Failed(error), // Nothing was sent.
         };
-        let send = aws_sdk_ssoadmin::Client::new(writer)
+        let send = writer
+            .sso_admin()
             .delete_account_assignment()
             .instance_arn(&tuple.instance_arn)
             .target_id(&tuple.account)

@@ -4,7 +4,7 @@
 //! first call on an account each set of credentials proves once that it belongs to that account: a
 //! reading in the wrong account would show access as gone, and a write would hit strangers.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use aws_config::identity::IdentityCache;
@@ -62,15 +62,51 @@ pub(super) fn with_our_settings(sdk: SdkConfig, clock: Clock) -> SdkConfig {
     config.build()
 }
 
+/// Clients of the services, made when they are first needed and then kept: each has its connections,
+/// and learns by how much our clock is off.
+#[derive(Debug)]
+pub(super) struct Clients {
+    sdk: SdkConfig,
+    sso_admin: OnceLock<aws_sdk_ssoadmin::Client>,
+    identity_store: OnceLock<aws_sdk_identitystore::Client>,
+    iam: OnceLock<aws_sdk_iam::Client>,
+}
+
+impl Clients {
+    fn new(sdk: SdkConfig) -> Self {
+        Self {
+            sdk,
+            sso_admin: OnceLock::new(),
+            identity_store: OnceLock::new(),
+            iam: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn sso_admin(&self) -> &aws_sdk_ssoadmin::Client {
+        self.sso_admin
+            .get_or_init(|| aws_sdk_ssoadmin::Client::new(&self.sdk))
+    }
+
+    pub(super) fn identity_store(&self) -> &aws_sdk_identitystore::Client {
+        self.identity_store
+            .get_or_init(|| aws_sdk_identitystore::Client::new(&self.sdk))
+    }
+
+    pub(super) fn iam(&self) -> &aws_sdk_iam::Client {
+        self.iam.get_or_init(|| aws_sdk_iam::Client::new(&self.sdk))
+    }
+}
+
 /// One set of credentials.
 #[derive(Debug)]
 pub(super) struct Role {
     /// For people, such as `the credentials of the environment`.
     name: String,
     /// For reads: a lost answer is asked for once more.
-    pub(super) reads: SdkConfig,
+    pub(super) reads: Clients,
     /// For writes: one send. A repeated send would come after the check that allowed the first.
-    pub(super) writes: SdkConfig,
+    pub(super) writes: Clients,
+    sdk: SdkConfig,
     account: OnceCell<String>,
 }
 
@@ -95,15 +131,16 @@ impl Role {
         Arc::new(Self::new(format!("the role {role_arn}"), sdk))
     }
 
-    fn new(name: String, reads: SdkConfig) -> Self {
-        let writes = reads
+    fn new(name: String, sdk: SdkConfig) -> Self {
+        let once = sdk
             .to_builder()
             .retry_config(RetryConfig::disabled())
             .build();
         Self {
             name,
-            reads,
-            writes,
+            reads: Clients::new(sdk.clone()),
+            writes: Clients::new(once),
+            sdk,
             account: OnceCell::new(),
         }
     }
@@ -116,7 +153,7 @@ impl Role {
                 scope: self.name.clone(),
                 service: Service::Iam,
             };
-            let sts = aws_sdk_sts::Client::new(&self.reads);
+            let sts = aws_sdk_sts::Client::new(&self.sdk);
             let answer = calls
                 .read(&key, OPERATION, sts.get_caller_identity().send())
                 .await

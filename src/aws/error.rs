@@ -32,6 +32,31 @@ pub enum Class {
     Quota,
 }
 
+impl Class {
+    /// What it is called in conditions.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Throttled => "Throttled",
+            Self::Transient => "AWSUnavailable",
+            Self::OutcomeUnknown => "OutcomeUnknown",
+            Self::Conflict => "Conflict",
+            Self::Gone => "NotFound",
+            Self::Denied => "AccessDenied",
+            Self::Blocked => "AccountBlocked",
+            Self::Invalid => "InvalidRequest",
+            Self::Quota => "QuotaExceeded",
+        }
+    }
+
+    /// Whether only a person can mend it.
+    pub fn needs_person(self) -> bool {
+        match self {
+            Self::Throttled | Self::Transient | Self::OutcomeUnknown | Self::Conflict => false,
+            Self::Gone | Self::Denied | Self::Blocked | Self::Invalid | Self::Quota => true,
+        }
+    }
+}
+
 /// A failed AWS call.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{operation}: {message}")]
@@ -97,6 +122,10 @@ impl Error {
             .get("Reason")
             .and_then(serde_json::Value::as_str)
             .map(str::to_owned);
+        // The whole identity store missing says nothing about a user or a group in it (Identity Store
+        // API reference, "ResourceNotFoundException": ResourceType).
+        let store_missing =
+            json.get("ResourceType").and_then(serde_json::Value::as_str) == Some("IDENTITY_STORE");
         let header = |name| {
             raw.and_then(|response| response.headers().get(name))
                 .map(str::to_owned)
@@ -111,6 +140,7 @@ impl Error {
                     status.unwrap_or_default(),
                     effect,
                 );
+                let class = if store_missing { Class::Denied } else { class };
                 let said = error.message().filter(|said| !said.is_empty());
                 (
                     class,
@@ -156,8 +186,13 @@ fn unheard(effect: Effect) -> Class {
 fn classify(code: Option<&str>, reason: Option<&str>, status: u16, effect: Effect) -> Class {
     // Trouble with a customer-managed key comes under codes that mean something else otherwise
     // (Identity Store API reference, "ResourceNotFoundException": Reason).
-    if reason.is_some_and(|reason| reason.starts_with("KMS_")) {
-        return Class::Denied;
+    if let Some(reason) = reason.filter(|reason| reason.starts_with("KMS_")) {
+        let throttled = reason.to_lowercase().contains("throttling");
+        return if throttled {
+            Class::Throttled
+        } else {
+            Class::Denied
+        };
     }
     match code.unwrap_or_default() {
         "ThrottlingException"
@@ -223,11 +258,19 @@ fn classify(code: Option<&str>, reason: Option<&str>, status: u16, effect: Effec
 /// (`FailureReason`, SSO Admin API reference; the sentences are as people report them).
 pub fn classify_failure_reason(reason: &str) -> Class {
     let lower = reason.to_lowercase();
-    if lower.contains("not found") || lower.contains("404") || lower.contains("does not exist") {
-        Class::Gone
-    } else if lower.contains("suspended") {
+    // What is said of an account that is suspended (aws-samples and aws-sso-util, issues).
+    let blocked = [
+        "suspended",
+        "obtaining permissions to manage your aws account",
+    ];
+    let gone = ["not found", "404 status error", "does not exist"];
+    let denied = ["denied", "not authorized", "403 status error"];
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    if says(&blocked) {
         Class::Blocked
-    } else if lower.contains("denied") || lower.contains("not authorized") {
+    } else if says(&gone) {
+        Class::Gone
+    } else if says(&denied) {
         Class::Denied
     } else if lower.contains("conflict") {
         Class::Conflict
@@ -364,6 +407,13 @@ mod tests {
             Effect::Read,
         );
         assert_eq!(class, Class::Denied);
+        let class = classify(
+            Some("ThrottlingException"),
+            Some("KMS_THROTTLING"),
+            400,
+            Effect::Read,
+        );
+        assert_eq!(class, Class::Throttled);
     }
 
     #[test]
@@ -371,5 +421,7 @@ mod tests {
         let gone = "Received a 404 status error: the USER assignee was not found in directory";
         assert_eq!(classify_failure_reason(gone), Class::Gone);
         assert_eq!(classify_failure_reason("whatever"), Class::Transient);
+        let suspended = "AWS SSO is unable to complete your request at this time. Obtaining permissions to manage your AWS account '404404404404' takes longer than usual.";
+        assert_eq!(classify_failure_reason(suspended), Class::Blocked);
     }
 }

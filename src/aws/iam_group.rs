@@ -71,7 +71,7 @@ impl IamGroups {
     async fn reader(&self, account: &str) -> Result<aws_sdk_iam::Client, Error> {
         let roles = self.managed(account)?;
         roles.reaper.prove(&self.calls, account).await?;
-        Ok(aws_sdk_iam::Client::new(&roles.reaper.reads))
+        Ok(roles.reaper.reads.iam().clone())
     }
 
     fn managed(&self, account: &str) -> Result<Roles, Error> {
@@ -98,7 +98,13 @@ impl IamGroups {
         if self.roles(account).is_none() {
             return Err(not_managed());
         }
-        let Some((user_id, spelled)) = self.user(account, user).await? else {
+        // IAM calls other names invalid, and has nobody who bears one.
+        let found = if is_iam_name(user) {
+            self.user(account, user).await?
+        } else {
+            None
+        };
+        let Some((user_id, spelled)) = found else {
             return Err(ResolveError::stalled(
                 "UserNotFound",
                 format!("there is no IAM user {user} in account {account}"),
@@ -199,6 +205,7 @@ impl IamGroups {
                 .reader(&tuple.account)
                 .await?
                 .list_users()
+                .max_items(1000)
                 .set_marker(marker)
                 .send();
             let page = self
@@ -352,7 +359,7 @@ impl IamGroups {
             Operation::Delete => roles.reaper,
         };
         role.prove(&self.calls, &tuple.account).await?;
-        Ok(aws_sdk_iam::Client::new(&role.writes))
+        Ok(role.writes.iam().clone())
     }
 
     /// Puts a tag on the user that says which membership is ours and when it ends. For people and
@@ -414,6 +421,12 @@ impl IamGroups {
         let client = self.writer(tuple, operation).await?;
         Ok((client, self.user_now(tuple).await?))
     }
+}
+
+/// Whether IAM has users and groups of such a name (IAM API reference, `GetUser`, `UserName`).
+fn is_iam_name(name: &str) -> bool {
+    name.chars()
+        .all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c))
 }
 
 /// Key of the marker tag. A key may have 128 characters of letters, digits, space and `_.:/=+-@`

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use aws_sdk_identitystore::types::{AlternateIdentifier, UniqueAttribute, UserStatus};
 use aws_sdk_ssoadmin::types::InstanceStatus;
 use aws_smithy_types::Document;
@@ -12,7 +11,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
 use super::calls::Calls;
-use super::credentials::Roles;
+use super::credentials::{Clients, Roles};
 use super::desk::{DeskKey, Service};
 use super::error::{Class, Error};
 use super::outcome::ResolveError;
@@ -26,6 +25,8 @@ pub(super) struct Instance {
     pub(super) identity_store_id: String,
     /// The management account, for an organization's instance. AWS may leave it out.
     pub(super) owner_account: Option<String>,
+    /// Where it can be written to, if AWS says.
+    primary_region: Option<String>,
 }
 
 /// A permission set. Its name never changes (SSO Admin API reference, `UpdatePermissionSet` takes
@@ -93,16 +94,16 @@ impl IdentityCenter {
         }
     }
 
-    pub(super) fn sso(&self) -> aws_sdk_ssoadmin::Client {
-        aws_sdk_ssoadmin::Client::new(&self.roles.reaper.reads)
+    pub(super) fn sso(&self) -> &aws_sdk_ssoadmin::Client {
+        self.roles.reaper.reads.sso_admin()
     }
 
-    pub(super) fn store(&self) -> aws_sdk_identitystore::Client {
-        aws_sdk_identitystore::Client::new(&self.roles.reaper.reads)
+    pub(super) fn store(&self) -> &aws_sdk_identitystore::Client {
+        self.roles.reaper.reads.identity_store()
     }
 
     /// What to write with, once AWS has told whose credentials these are.
-    pub(super) async fn writer(&self, operation: Operation) -> Result<&SdkConfig, Error> {
+    pub(super) async fn writer(&self, operation: Operation) -> Result<&Clients, Error> {
         let role = match operation {
             Operation::Create => &self.roles.granter,
             Operation::Delete => &self.roles.reaper,
@@ -142,6 +143,16 @@ impl IdentityCenter {
                 return Err(ResolveError::stalled("SeveralInstances", message));
             }
         };
+        // A replica in another Region answers reads of users and groups, and nothing else (IAM Identity
+        // Center user guide, "Using IAM Identity Center across multiple AWS Regions").
+        if let Some(primary) = &chosen.primary_region
+            && primary != region
+        {
+            let message = format!(
+                "Region {region} is not the primary Region of Identity Center; set AWS_REGION or identityCenter.region to {primary}"
+            );
+            return Err(ResolveError::stalled("WrongRegion", message));
+        }
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(found.insert(chosen.clone()).clone())
     }
@@ -170,9 +181,10 @@ impl IdentityCenter {
                     arn: instance.instance_arn().unwrap_or_default().to_owned(),
                     identity_store_id: instance.identity_store_id().unwrap_or_default().to_owned(),
                     owner_account: instance.owner_account_id().map(str::to_owned),
+                    primary_region: instance.primary_region().map(str::to_owned),
                 });
             }
-            token = page.next_token;
+            token = page.next_token.filter(|token| !token.is_empty());
             if token.is_none() {
                 return Ok(found);
             }
@@ -350,7 +362,7 @@ impl IdentityCenter {
                 .read(&key, "sso:ListPermissionSets", page)
                 .await?;
             arns.extend_from_slice(page.permission_sets());
-            token = page.next_token;
+            token = page.next_token.filter(|token| !token.is_empty());
             if token.is_none() {
                 break;
             }

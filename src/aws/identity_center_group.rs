@@ -163,7 +163,8 @@ impl IdentityCenterGroups {
             Ok(writer) => writer,
             Err(error) => return Outcome::Failed(error), // Nothing was sent.
         };
-        let send = aws_sdk_identitystore::Client::new(writer)
+        let send = writer
+            .identity_store()
             .create_group_membership()
             .identity_store_id(&tuple.identity_store_id)
             .group_id(&tuple.group_id)
@@ -207,7 +208,8 @@ impl IdentityCenterGroups {
             Ok(writer) => writer,
             Err(error) => return Outcome::Failed(error), // Nothing was sent.
         };
-        let send = aws_sdk_identitystore::Client::new(writer)
+        let send = writer
+            .identity_store()
             .delete_group_membership()
             .identity_store_id(&tuple.identity_store_id)
             .membership_id(membership);

@@ -175,6 +175,7 @@ fn ask_for_turn(context: &Context, access: &BreakglassAccess, now: Timestamp) ->
     }
     let priority = match purpose {
         Purpose::Revoke => Priority::Revoke {
+            failed: remembered.trouble.is_some(),
             due: revoke_due(&access.spec, now).unwrap_or(now),
         },
         Purpose::Grant => {

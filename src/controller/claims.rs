@@ -13,7 +13,7 @@ use crate::api::access::{BreakglassAccess, BreakglassAccessSpec, Claim};
 use crate::api::grant::BreakglassGrantStatus;
 use crate::api::tuple::Tuple;
 use crate::aws::ResolveError;
-use crate::aws::error::{Class, Error as AwsError};
+use crate::aws::error::Error as AwsError;
 use crate::clock::after;
 use crate::decide::grant::over;
 use crate::decide::grant_status::Obstacle;
@@ -23,6 +23,8 @@ use crate::decide::policy::{Allowance, Question, Ruling};
 /// As many claims, and as many claims and ended ones, as one access holds by its schema.
 const MOST_CLAIMS: usize = 64;
 const MOST_ENTRIES: usize = 1024;
+/// What etcd takes is 1.5 MiB; what must be written into the ledger later has to fit as well.
+const MOST_BYTES: usize = 512 * 1024;
 
 /// What came of an attempt to claim.
 #[derive(Debug, Default)]
@@ -140,9 +142,11 @@ fn has_room(access: &BreakglassAccess, tuple: &Tuple) -> Result<(), ResolveError
             format!("{MOST_CLAIMS} other grants claim the same access; wait until one ends");
         return Err(ResolveError::stalled("TooManyClaims", message));
     }
-    if ledger.claims.len() + ledger.ended.len() >= MOST_ENTRIES {
+    let size = serde_json::to_vec(ledger).map_or(usize::MAX, |bytes| bytes.len());
+    if ledger.claims.len() + ledger.ended.len() >= MOST_ENTRIES || size >= MOST_BYTES {
         let message = format!(
-            "{MOST_ENTRIES} grants of the same access exist, ended ones included; delete some that have ended"
+            "{} grants of the same access exist, ended ones included; delete some that have ended",
+            ledger.claims.len() + ledger.ended.len()
         );
         return Err(ResolveError::stalled("TooManyClaims", message));
     }
@@ -205,8 +209,13 @@ fn set_aside(context: &Context, view: &GrantView, error: &ResolveError) -> Attem
     let tries = context
         .obstacle(&view.uid, view.generation)
         .map_or(1, |(_, tries)| tries.saturating_add(1));
+    // What a person must mend is not asked for every second: an edit is looked at right away.
+    let patience = match error {
+        ResolveError::Stalled { .. } => 4,
+        ResolveError::Aws(_) => 0,
+    };
     let pause = wake::backoff(
-        tries,
+        tries.saturating_add(patience),
         context.settings.retry_cap,
         context.spread(&view.uid, now),
     );
@@ -218,23 +227,12 @@ fn set_aside(context: &Context, view: &GrantView, error: &ResolveError) -> Attem
             stalled: true,
             retry,
         },
-        ResolveError::Aws(error) => {
-            let stalled = matches!(
-                error.class,
-                Class::Denied | Class::Invalid | Class::Quota | Class::Blocked
-            );
-            let reason = if stalled {
-                "AccessDenied"
-            } else {
-                "AWSUnavailable"
-            };
-            Obstacle {
-                reason: reason.to_owned(),
-                message: error.to_string(),
-                stalled,
-                retry,
-            }
-        }
+        ResolveError::Aws(error) => Obstacle {
+            reason: error.class.reason().to_owned(),
+            message: error.to_string(),
+            stalled: error.class.needs_person(),
+            retry,
+        },
     };
     tracing::warn!(
         grant = view.reference.name,

@@ -113,11 +113,12 @@ impl GrantView {
             let why = if why.trim().is_empty() {
                 "no reason given"
             } else {
-                why.trim()
+                &shortened(why.trim(), LONGEST_REASON)
             };
             format!("annotation {REVOKE_ANNOTATION}: {why}")
         });
-        let [pull_request, commit, approved_by] = PROVENANCE_ANNOTATIONS.map(annotation);
+        let short = |key| annotation(key).map(|text| shortened(&text, LONGEST_PROVENANCE));
+        let [pull_request, commit, approved_by] = PROVENANCE_ANNOTATIONS.map(short);
         let provenance = Provenance {
             pull_request,
             commit,
@@ -143,6 +144,14 @@ impl GrantView {
             status: lenient_status(status),
         })
     }
+}
+
+/// Annotations may be 256 kB long together, and the ledger must stay writable whatever people write.
+const LONGEST_PROVENANCE: usize = 256;
+const LONGEST_REASON: usize = 1024;
+
+fn shortened(text: &str, longest: usize) -> String {
+    text.chars().take(longest).collect()
 }
 
 /// `revoked` must be understood in whatever form an older definition let it through.
@@ -210,6 +219,21 @@ mod tests {
             hash("2026-01-01T09:00:00Z"),
             "6dede42b4779ef3cab7a4b54c395e00e"
         );
+    }
+
+    /// The ledger and the status must stay writable, or nothing could be ended any more.
+    #[test]
+    fn what_annotations_say_is_kept_short() {
+        let mut raw = raw_grant(json!({}));
+        let long = "x".repeat(200_000);
+        raw.metadata.annotations = Some(
+            [REVOKE_ANNOTATION, PROVENANCE_ANNOTATIONS[1]]
+                .map(|key| (key.to_owned(), long.clone()))
+                .into(),
+        );
+        let view = GrantView::parse(&raw).unwrap();
+        assert!(view.revoked.unwrap().len() < 2_000);
+        assert_eq!(view.provenance.unwrap().commit.unwrap().len(), 256);
     }
 
     #[test]

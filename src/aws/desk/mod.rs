@@ -42,8 +42,11 @@ pub enum Service {
 /// How urgent a turn is. The order of the variants is the order of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Priority {
-    /// Take access away that was due to end then: the most overdue goes first.
+    /// Take access away that was due to end then: the most overdue goes first, but what failed
+    /// before lets the others pass.
     Revoke {
+        /// Whether it was tried in vain before.
+        failed: bool,
         /// When it was due.
         due: Timestamp,
     },

@@ -26,7 +26,14 @@ fn request(access: &str, scope: &str, priority: Priority) -> Request {
 }
 
 fn revoke(access: &str, due: i64) -> Request {
-    request(access, "a", Priority::Revoke { due: at(due) })
+    request(
+        access,
+        "a",
+        Priority::Revoke {
+            failed: false,
+            due: at(due),
+        },
+    )
 }
 
 fn grant(access: &str, expiry: i64) -> Request {
@@ -81,6 +88,19 @@ async fn the_most_overdue_revoke_and_the_soonest_expiry_go_first() {
     assert_eq!(order(&desk, 5).await, ["a", "b", "soon", "late", "read"]);
 }
 
+/// Or a crowd that AWS refuses would stand before all that AWS would take.
+#[tokio::test]
+async fn a_revoke_that_failed_lets_one_pass_that_was_not_tried_yet() {
+    let desk = desk(1);
+    let failed = Priority::Revoke {
+        failed: true,
+        due: at(0),
+    };
+    desk.file(request("failed", "a", failed));
+    desk.file(revoke("fresh", 100));
+    assert_eq!(order(&desk, 2).await, ["fresh", "failed"]);
+}
+
 #[tokio::test]
 async fn a_full_desk_holds_up_no_other() {
     let desk = desk(1);
@@ -104,7 +124,10 @@ async fn a_tuple_has_one_turn_at_a_time_and_one_wish() {
     drop(turn);
     assert_eq!(
         desk.next().await.request.priority,
-        Priority::Revoke { due: at(2) }
+        Priority::Revoke {
+            failed: false,
+            due: at(2)
+        }
     );
     assert_eq!(desk.queue_len(), 0);
 }

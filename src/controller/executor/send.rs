@@ -17,7 +17,7 @@ use crate::decide::ledger::{due_claims, outstanding_until};
 use crate::telemetry::audit;
 
 /// How long an operation is followed that AWS works on.
-const FOLLOWED: Duration = Duration::from_mins(1);
+const FOLLOWED: Duration = Duration::from_secs(20);
 /// How long a tag may take.
 const TAGGED_WITHIN: Duration = Duration::from_secs(5);
 /// How often a record is tried again that somebody else's write got in the way of.

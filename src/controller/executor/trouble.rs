@@ -2,7 +2,7 @@
 
 use super::super::cluster::Error as ClusterError;
 use super::super::memory::Trouble;
-use crate::aws::error::{Class, Error as AwsError};
+use crate::aws::error::Error as AwsError;
 use crate::decide::access::Waiting;
 
 pub(super) fn of_waiting(waiting: &Waiting) -> Trouble {
@@ -34,21 +34,10 @@ pub(super) fn of_waiting(waiting: &Waiting) -> Trouble {
 }
 
 pub(super) fn of_aws(error: &AwsError) -> Trouble {
-    let (reason, stalled) = match error.class {
-        Class::Throttled => ("Throttled", false),
-        Class::Transient => ("AWSUnavailable", false),
-        Class::OutcomeUnknown => ("OutcomeUnknown", false),
-        Class::Conflict => ("Conflict", false),
-        Class::Gone => ("NotFound", true),
-        Class::Denied => ("AccessDenied", true),
-        Class::Blocked => ("AccountBlocked", true),
-        Class::Invalid => ("InvalidRequest", true),
-        Class::Quota => ("QuotaExceeded", true),
-    };
     Trouble {
-        reason,
+        reason: error.class.reason(),
         message: error.to_string(),
-        stalled,
+        stalled: error.class.needs_person(),
         class: Some(error.class),
     }
 }
