@@ -209,11 +209,7 @@ impl AccountAssignments {
             .await
         {
             Ok(answer) => outcome(OPERATION, answer.account_assignment_deletion_status()),
-            // Not there: what we wanted. A listing confirms it.
-            Err(Outcome::Failed(error)) if error.is_gone() => Outcome::Succeeded {
-                request_id: error.request_id,
-            },
-            Err(outcome) => outcome,
+            Err(outcome) => outcome.or_gone(),
         }
     }
 

@@ -326,11 +326,7 @@ impl IamGroups {
             Ok(answer) => Outcome::Succeeded {
                 request_id: request_id(&answer),
             },
-            // The text alone would tell user, group and membership apart; a reading does it better.
-            Err(Outcome::Failed(error)) if error.is_gone() => Outcome::Succeeded {
-                request_id: error.request_id,
-            },
-            Err(outcome) => outcome,
+            Err(outcome) => outcome.or_gone(),
         }
     }
 

@@ -229,10 +229,7 @@ impl IdentityCenterGroups {
             Ok(answer) => Outcome::Succeeded {
                 request_id: request_id(&answer),
             },
-            Err(Outcome::Failed(error)) if error.is_gone() => Outcome::Succeeded {
-                request_id: error.request_id,
-            },
-            Err(outcome) => outcome,
+            Err(outcome) => outcome.or_gone(),
         }
     }
 }

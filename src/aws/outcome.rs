@@ -79,6 +79,17 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// For a delete: that it is not there is what was wanted. A reading confirms it, and by ids: what
+    /// AWS says is missing may be the membership, or one who bore a name.
+    pub(super) fn or_gone(self) -> Self {
+        match self {
+            Self::Failed(error) if error.is_gone() => Self::Succeeded {
+                request_id: error.request_id,
+            },
+            other => other,
+        }
+    }
+
     /// AWS's id of the request or of the asynchronous operation.
     pub fn request_id(&self) -> Option<String> {
         match self {
