@@ -11,8 +11,6 @@ pub mod policy;
 pub mod time;
 pub mod tuple;
 
-/// API group of every kind.
-pub const GROUP: &str = "breakglass.dev";
 /// The one served and stored version.
 pub const VERSION: &str = "v1alpha1";
 

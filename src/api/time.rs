@@ -19,12 +19,7 @@ pub fn optional_timestamp(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "format": "date-time", "maxLength": 35, "pattern": RFC_3339, "nullable": true})
 }
 
-/// Schema of a length of time such as `8h` or `1h30m` (GEP-2257).
-pub fn duration(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "pattern": GEP_2257})
-}
-
-/// Schema of an optional length of time.
+/// Schema of an optional length of time such as `8h` or `1h30m` (GEP-2257).
 pub fn optional_duration(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "pattern": GEP_2257, "nullable": true})
 }

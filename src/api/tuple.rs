@@ -121,15 +121,6 @@ impl Tuple {
         }
     }
 
-    /// Id of the person in AWS.
-    pub fn user_id(&self) -> &str {
-        match self {
-            Self::AccountAssignment(t) => &t.user_id,
-            Self::IdentityCenterGroup(t) => &t.user_id,
-            Self::IamGroup(t) => &t.user_id,
-        }
-    }
-
     /// The entitlement in short, such as `BreakglassAccess@111122223333`.
     pub fn summary(&self) -> String {
         match self {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::memory::Tuple;
+use super::memory::Remembered;
 use crate::api::access::{
     AccessState, BreakglassAccess, BreakglassAccessStatus, Observed, Presence,
 };
@@ -18,7 +18,7 @@ use crate::decide::ledger::due_claims;
 /// The status of an access.
 pub fn status(
     access: &BreakglassAccess,
-    remembered: &Tuple,
+    remembered: &Remembered,
     now: Timestamp,
     settings: &Settings,
 ) -> BreakglassAccessStatus {
@@ -67,7 +67,7 @@ pub fn status(
 
 fn all(
     access: &BreakglassAccess,
-    remembered: &Tuple,
+    remembered: &Remembered,
     now: Timestamp,
     settings: &Settings,
 ) -> Vec<Condition> {

@@ -16,7 +16,7 @@ use super::watch::NamedGrant;
 use super::{quorum, wake};
 use crate::api::FINALIZER;
 use crate::api::access::{
-    AccessState, BreakglassAccess, BreakglassAccessSpec, BreakglassAccessStatus, EndReason,
+    AccessState, BreakglassAccess, BreakglassAccessSpec, BreakglassAccessStatus, Claim, EndReason,
     GrantRef,
 };
 use crate::aws::Seen;
@@ -81,7 +81,8 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     let next = [
         next_wake(&access.spec, now, &context.settings),
         asked_again,
-        drift_due(&context, &access, &name),
+        // What is due by now has been asked for: the end of its turn looks again.
+        drift_due(&context, &access, &name).filter(|due| *due > now),
     ]
     .into_iter()
     .flatten()
@@ -96,6 +97,7 @@ async fn book_ends(
     mut access: BreakglassAccess,
 ) -> Result<BreakglassAccess, ClusterError> {
     let mut ends = Vec::new();
+    let mut failure = None;
     for claim in &access.spec.claims {
         let now = context.clock.now();
         let seen = if context.synced() {
@@ -119,15 +121,18 @@ async fn book_ends(
             continue;
         }
         // What the watch shows may be stale. Ending early takes a quorum read.
-        let lookup = quorum::lookup(&context.cluster, &claim.grant).await;
-        let policies = context.cluster.policies().await?;
-        let sure = evidence(claim, &lookup, &policies, &access.spec.tuple);
-        if let Some(reason) = end_of(claim, &sure, context.clock.now()) {
-            ends.push((claim.uid.clone(), reason));
+        match sure_evidence(context, claim, &access).await {
+            Ok(sure) => {
+                let reason = end_of(claim, &sure, context.clock.now());
+                ends.extend(reason.map(|reason| (claim.uid.clone(), reason)));
+            }
+            Err(error) => failure = Some(error),
         }
     }
+    // What is sure is booked; the rest is asked again.
+    let outcome = failure.map_or(Ok(()), Err);
     if ends.is_empty() {
-        return Ok(access);
+        return outcome.map(|()| access);
     }
     let now = context.clock.now();
     for (uid, reason) in &ends {
@@ -141,7 +146,18 @@ async fn book_ends(
         ?ends,
         "claims ended"
     );
-    Ok(written)
+    outcome.map(|()| written)
+}
+
+/// What quorum reads of the grant and the policies say about a claim.
+async fn sure_evidence(
+    context: &Context,
+    claim: &Claim,
+    access: &BreakglassAccess,
+) -> Result<Evidence, ClusterError> {
+    let lookup = quorum::lookup(&context.cluster, &claim.grant).await?;
+    let policies = context.cluster.policies().await?;
+    Ok(evidence(claim, &lookup, &policies, &access.spec.tuple))
 }
 
 /// Asks the desk for a turn where the protocol has something to do in AWS. Tells when to ask again

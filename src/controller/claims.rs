@@ -26,9 +26,9 @@ const MOST_ENTRIES: usize = 1024;
 /// What etcd takes is 1.5 MiB; what must be written into the ledger later has to fit as well.
 const MOST_BYTES: usize = 512 * 1024;
 
-/// What came of an attempt to claim.
+/// What came of claiming a tuple for a grant.
 #[derive(Debug, Default)]
-pub struct Attempt {
+pub struct Claiming {
     /// The ledger entry, where the claim is in it.
     pub access: Option<BreakglassAccess>,
     /// The grant as it was last read or written.
@@ -43,15 +43,15 @@ pub async fn claim(
     context: &Context,
     seen: &GrantView,
     allowance: &Allowance,
-) -> Result<Attempt, ClusterError> {
+) -> Result<Claiming, ClusterError> {
     let now = context.clock.now();
     if let Some((obstacle, _)) = context.obstacle(&seen.uid, seen.generation)
         && let Some(retry) = obstacle.retry
         && now < retry
     {
-        return Ok(Attempt {
+        return Ok(Claiming {
             retry: Some(retry),
-            ..Attempt::default()
+            ..Claiming::default()
         });
     }
     let tuple = match pin(context, seen, allowance).await {
@@ -61,16 +61,16 @@ pub async fn claim(
     let access_name = tuple.access_name();
     // From here on by quorum: the grant first, then the ledger.
     let Some(mut grant) = context.cluster.grant(&seen.reference).await? else {
-        return Ok(Attempt::default());
+        return Ok(Claiming::default());
     };
     let Some(view) = GrantView::parse(&grant) else {
-        return Ok(Attempt::default());
+        return Ok(Claiming::default());
     };
     if view.uid != seen.uid || view.asked != seen.asked || over(&view, now) {
         // It changed: decide again. The watch may take a moment to show it.
-        return Ok(Attempt {
+        return Ok(Claiming {
             retry: Some(after(now, Duration::from_secs(1))),
-            ..Attempt::default()
+            ..Claiming::default()
         });
     }
     let existing = context.cluster.access(&access_name).await?;
@@ -78,7 +78,7 @@ pub async fn claim(
         if access.spec.ended.iter().any(|ended| ended.uid == view.uid)
             || access.spec.claims.iter().any(|c| c.uid == view.uid)
         {
-            return Ok(Attempt {
+            return Ok(Claiming {
                 access: existing,
                 grant: Some(grant),
                 retry: None,
@@ -100,7 +100,7 @@ pub async fn claim(
         grant = context.cluster.replace_grant_status(&grant).await?;
     }
     let Ok(asked) = &view.asked else {
-        return Ok(Attempt::default());
+        return Ok(Claiming::default());
     };
     let claim = new_claim(&view, asked, allowance);
     let access = match existing {
@@ -122,7 +122,7 @@ pub async fn claim(
         user = asked.user, target = %asked.target, policy = allowance.policy.name, "claimed"
     );
     context.wakers.access(&access_name);
-    Ok(Attempt {
+    Ok(Claiming {
         access: Some(access),
         grant: Some(grant),
         retry: None,
@@ -204,7 +204,7 @@ fn new_claim(view: &GrantView, asked: &Asked, allowance: &Allowance) -> Claim {
 }
 
 /// Remembers what stands in the way, and when to try again.
-fn set_aside(context: &Context, view: &GrantView, error: &ResolveError) -> Attempt {
+fn set_aside(context: &Context, view: &GrantView, error: &ResolveError) -> Claiming {
     let now = context.clock.now();
     let tries = context
         .obstacle(&view.uid, view.generation)
@@ -244,9 +244,9 @@ fn set_aside(context: &Context, view: &GrantView, error: &ResolveError) -> Attem
         "a grant can't be claimed"
     );
     context.set_obstacle(&view.uid, view.generation, Some((obstacle, tries)));
-    Attempt {
+    Claiming {
         retry,
-        ..Attempt::default()
+        ..Claiming::default()
     }
 }
 

@@ -1,11 +1,13 @@
 //! What we ask of the API server: quorum reads and conditional writes, each with a timeout.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{ApiResource, DynamicObject};
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use crate::api::FINALIZER;
 use crate::api::access::{BreakglassAccess, GrantRef};
@@ -15,6 +17,9 @@ use crate::decide::policy::PolicySet;
 
 /// No call to the API server may take longer: kube itself sets no read timeout.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Each call at once needs a connection of its own, and the API server turns crowds away.
+const CALLS_AT_ONCE: usize = 64;
 
 /// A call to the API server that failed.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +52,7 @@ impl Error {
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
+    places: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -85,12 +91,10 @@ pub fn parse_access(object: &DynamicObject) -> Result<BreakglassAccess, serde_js
 impl Cluster {
     /// Calls go through this client.
     pub fn new(client: Client) -> Self {
-        Self { client }
-    }
-
-    /// The client, for watches and the lease.
-    pub fn client(&self) -> Client {
-        self.client.clone()
+        Self {
+            client,
+            places: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
+        }
     }
 
     /// All grants.
@@ -118,7 +122,7 @@ impl Cluster {
 
     /// A grant by quorum read; none if there is none by that name.
     pub async fn grant(&self, grant: &GrantRef) -> Result<Option<DynamicObject>, Error> {
-        call(
+        self.call(
             "read grant",
             self.grants(&grant.namespace).get_opt(&grant.name),
         )
@@ -127,13 +131,16 @@ impl Cluster {
 
     /// An access by quorum read; none if there is none by that name.
     pub async fn access(&self, name: &str) -> Result<Option<BreakglassAccess>, Error> {
-        call("read access", self.accesses().get_opt(name)).await
+        self.call("read access", self.accesses().get_opt(name))
+            .await
     }
 
     /// All accesses that can be read, by quorum.
     pub async fn accesses_now(&self) -> Result<Vec<BreakglassAccess>, Error> {
         let all = self.all_accesses();
-        let list = call("list accesses", all.list(&ListParams::default())).await?;
+        let list = self
+            .call("list accesses", all.list(&ListParams::default()))
+            .await?;
         // One that can't be read must not hide the others.
         let readable = list.items.iter().filter_map(|item| parse_access(item).ok());
         Ok(readable.collect())
@@ -142,11 +149,12 @@ impl Cluster {
     /// The policies by quorum read.
     pub async fn policies(&self) -> Result<PolicySet, Error> {
         // No resourceVersion in a list means a quorum read.
-        let list = call(
-            "list policies",
-            self.all_policies().list(&ListParams::default()),
-        )
-        .await?;
+        let list = self
+            .call(
+                "list policies",
+                self.all_policies().list(&ListParams::default()),
+            )
+            .await?;
         Ok(PolicySet::parse(&list.items))
     }
 
@@ -155,7 +163,7 @@ impl Cluster {
         &self,
         access: &BreakglassAccess,
     ) -> Result<BreakglassAccess, Error> {
-        call(
+        self.call(
             "create access",
             self.accesses().create(&PostParams::default(), access),
         )
@@ -168,7 +176,7 @@ impl Cluster {
         access: &BreakglassAccess,
     ) -> Result<BreakglassAccess, Error> {
         let name = access.metadata.name.as_deref().unwrap_or_default();
-        call(
+        self.call(
             "write access",
             self.accesses()
                 .replace(name, &PostParams::default(), access),
@@ -183,7 +191,7 @@ impl Cluster {
     ) -> Result<BreakglassAccess, Error> {
         let name = access.metadata.name.as_deref().unwrap_or_default();
         let call_api = self.accesses();
-        call(
+        self.call(
             "write access status",
             call_api.replace_status(name, &PostParams::default(), access),
         )
@@ -203,7 +211,8 @@ impl Cluster {
             };
             let parameters = DeleteParams::default().preconditions(preconditions);
             // An object comes back where a finalizer holds it, a mere status where it is gone.
-            match call("delete access", self.accesses().delete(name, &parameters))
+            match self
+                .call("delete access", self.accesses().delete(name, &parameters))
                 .await?
                 .left()
             {
@@ -251,11 +260,12 @@ impl Cluster {
         let api = self.grants(meta.namespace.as_deref().unwrap_or_default());
         let name = meta.name.as_deref().unwrap_or_default();
         let patch = Patch::Json::<DynamicObject>(patch);
-        match call(
-            "patch finalizers",
-            api.patch(name, &PatchParams::default(), &patch),
-        )
-        .await
+        match self
+            .call(
+                "patch finalizers",
+                api.patch(name, &PatchParams::default(), &patch),
+            )
+            .await
         {
             // So a failed `test` is answered, in words that differ between versions.
             Err(Error::Refused(operation, _, 422)) => Err(Error::Conflict(operation)),
@@ -270,7 +280,7 @@ impl Cluster {
     ) -> Result<DynamicObject, Error> {
         let api = self.grants(grant.metadata.namespace.as_deref().unwrap_or_default());
         let name = grant.metadata.name.as_deref().unwrap_or_default();
-        call(
+        self.call(
             "write grant status",
             api.replace_status(name, &PostParams::default(), grant),
         )
@@ -283,32 +293,35 @@ impl Cluster {
         policy: &DynamicObject,
     ) -> Result<DynamicObject, Error> {
         let name = policy.metadata.name.as_deref().unwrap_or_default();
-        call(
+        self.call(
             "write policy status",
             self.all_policies()
                 .replace_status(name, &PostParams::default(), policy),
         )
         .await
     }
-}
 
-/// One call, with a timeout and its failure classified: the one place for both.
-async fn call<T>(
-    operation: &'static str,
-    future: impl Future<Output = Result<T, kube::Error>>,
-) -> Result<T, Error> {
-    let Ok(answer) = tokio::time::timeout(TIMEOUT, future).await else {
-        return Err(Error::Unreachable(operation, None));
-    };
-    answer.map_err(|error| match error {
-        kube::Error::Api(status) if status.is_conflict() || status.is_already_exists() => {
-            Error::Conflict(operation)
-        }
-        kube::Error::Api(status) if status.is_not_found() => Error::Gone(operation),
-        kube::Error::Api(status) if status.code < 500 && status.code != 429 => {
-            Error::Refused(operation, status.message.clone(), status.code)
-        }
-        kube::Error::SerdeError(error) => Error::Unreadable(operation, error.to_string()),
-        other => Error::Unreachable(operation, Some(Box::new(other))),
-    })
+    /// One call, with a timeout and its failure classified: the one place for both.
+    async fn call<T>(
+        &self,
+        operation: &'static str,
+        future: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, Error> {
+        let place = self.places.acquire().await;
+        let Ok(answer) = tokio::time::timeout(TIMEOUT, future).await else {
+            return Err(Error::Unreachable(operation, None));
+        };
+        drop(place);
+        answer.map_err(|error| match error {
+            kube::Error::Api(status) if status.is_conflict() || status.is_already_exists() => {
+                Error::Conflict(operation)
+            }
+            kube::Error::Api(status) if status.is_not_found() => Error::Gone(operation),
+            kube::Error::Api(status) if status.code < 500 => {
+                Error::Refused(operation, status.message.clone(), status.code)
+            }
+            kube::Error::SerdeError(error) => Error::Unreadable(operation, error.to_string()),
+            other => Error::Unreachable(operation, Some(Box::new(other))),
+        })
+    }
 }

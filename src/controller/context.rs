@@ -142,20 +142,30 @@ impl Context {
             .access(name)
             .and_then(|object| parse_access(&object).ok());
         let written = self.memory.get(name).written;
-        newer(seen, written.as_deref().cloned())
+        newer(written.as_deref().cloned(), seen)
     }
 
     /// Takes in an event of the accesses: which grants they know. What this process has written since
     /// stays known.
     pub fn take_in(&self, event: &watcher::Event<DynamicObject>) {
         self.index.apply(event);
+        match event {
+            watcher::Event::Delete(object) => {
+                self.memory
+                    .forget(object.metadata.name.as_deref().unwrap_or_default());
+            }
+            watcher::Event::InitDone => self
+                .memory
+                .keep_only(|name| self.accesses.access(name).is_some()),
+            _ => {}
+        }
         let (watcher::Event::Apply(object) | watcher::Event::InitApply(object)) = event else {
             return;
         };
         let name = object.metadata.name.as_deref().unwrap_or_default();
         let written = self.memory.get(name).written.as_deref().cloned();
         if written.is_some()
-            && let Some(latest) = newer(parse_access(object).ok(), written)
+            && let Some(latest) = newer(written, parse_access(object).ok())
         {
             self.index.put(&latest);
         }
@@ -230,13 +240,17 @@ impl Context {
     }
 }
 
-/// The newer of two versions of an access, which may have been removed and made again in between.
-fn newer(a: Option<BreakglassAccess>, b: Option<BreakglassAccess>) -> Option<BreakglassAccess> {
+/// The newer of two versions of an access, which may have been removed and made again in between. Of
+/// two with the same ledger the one that was seen counts: a status has no generation.
+fn newer(
+    written: Option<BreakglassAccess>,
+    seen: Option<BreakglassAccess>,
+) -> Option<BreakglassAccess> {
     let age = |access: &BreakglassAccess| {
         let made = access.metadata.creation_timestamp.as_ref();
         (made.map(|time| time.0), access.metadata.generation)
     };
-    a.into_iter().chain(b).max_by_key(age)
+    written.into_iter().chain(seen).max_by_key(age) // The last of equals.
 }
 
 #[cfg(test)]
@@ -266,5 +280,10 @@ mod tests {
             let found = newer(a.cloned(), b.cloned()).unwrap();
             assert_eq!(found.metadata, wanted.metadata);
         }
+        let seen = BreakglassAccess {
+            status: Some(crate::api::access::BreakglassAccessStatus::default()),
+            ..old.clone()
+        };
+        assert!(newer(Some(old), Some(seen)).unwrap().status.is_some());
     }
 }

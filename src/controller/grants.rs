@@ -18,7 +18,7 @@ use crate::clock::after;
 use crate::decide::grant::{Decision, Next, Standing, decide, next_wake};
 use crate::decide::grant_status::{Facts, status};
 use crate::decide::grant_view::GrantView;
-use crate::decide::policy::{Management, Ruling};
+use crate::decide::policy::{Management, Protected, Ruling};
 
 /// Why a grant could not be looked after.
 #[derive(Debug, thiserror::Error)]
@@ -41,27 +41,33 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     let request_waits = hurry_if_asked(&context, &view);
     let access = context.access_of(&view.uid);
     let mut standing = Standing::in_access(access.as_ref(), &view.uid);
-    let look = |now| {
-        let (policies, protected) = (context.policies(), context.protected());
+    let look = |now, protected: &Protected| {
+        let policies = context.policies();
         decide(
             &view,
             standing,
             &policies,
-            &protected,
+            protected,
             now,
             &context.settings,
         )
     };
-    let mut decision = look(now);
+    let mut decision = look(now, &context.protected());
     let mut retry = None;
-    if matches!(decision.ruling, Some(Ruling::Denied { .. }))
-        && context.aws.management() == Management::Unknown
+    let denied = |decision: &Decision| matches!(decision.ruling, Some(Ruling::Denied { .. }));
+    let whichever = Protected {
+        management: Management::Account(String::new()),
+        ..context.protected()
+    };
+    if context.aws.management() == Management::Unknown
+        && denied(&decision)
+        && !denied(&look(now, &whichever))
     {
         // A star in a policy may cover the account after all.
         if context.aws.learn_management().await == Management::Unknown {
             retry = Some(after(now, MANAGEMENT_RETRY));
         }
-        decision = look(context.clock.now());
+        decision = look(context.clock.now(), &context.protected());
     }
     let Decision { next, ruling } = decision;
     let mut object = DynamicObject::clone(&object);
@@ -71,13 +77,13 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
         Next::Nothing => {}
         Next::Claim(_) | Next::MoveExpiry(..) if context.observe => {}
         Next::Claim(allowance) => {
-            let attempt = claims::claim(&context, &view, &allowance).await?;
-            retry = attempt.retry.or(retry);
-            if let Some(current) = attempt.grant {
+            let claiming = claims::claim(&context, &view, &allowance).await?;
+            retry = claiming.retry.or(retry);
+            if let Some(current) = claiming.grant {
                 view = GrantView::parse(&current).ok_or(Error::Unreadable)?;
                 object = current;
             }
-            claimed = attempt.access;
+            claimed = claiming.access;
             standing = Standing::in_access(claimed.as_ref(), &view.uid);
         }
         Next::MoveExpiry(expiry) => {
@@ -97,7 +103,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
             release = true;
         }
     }
-    show(
+    let shown = show(
         &context,
         &mut object,
         &view,
@@ -105,10 +111,14 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
         ruling.as_ref(),
         request_waits,
     )
-    .await?;
-    if release {
-        // After its status, which is the last word on a grant that goes.
-        context.cluster.remove_finalizer(&object).await?;
+    .await;
+    match shown {
+        // After its status, which is the last word on a grant that goes. Whoever refuses the status
+        // must not hang a namespace for it.
+        Ok(()) | Err(Error::Cluster(ClusterError::Refused(..))) if release => {
+            context.cluster.remove_finalizer(&object).await?;
+        }
+        shown => shown?,
     }
     let next = [next_wake(&view, standing, now, &context.settings), retry]
         .into_iter()
@@ -138,7 +148,7 @@ fn hurry_if_asked(context: &Context, view: &GrantView) -> bool {
     let open = access.spec.state == AccessState::Open;
     let waits = !handled && open && !context.memory.get(&name).has_looked();
     if !waits {
-        context.memory.looked(&name, &view.uid);
+        context.memory.request_done(&name, &view.uid);
     }
     waits
 }

@@ -69,7 +69,6 @@ pub async fn run(
     };
     let mut refusals = Refusals::default();
     loop {
-        let was_ours = leadership.is_ours();
         let begun = Instant::now();
         let won = match tokio::time::timeout(TIMEOUT, election.round()).await {
             Ok(Ok(won)) => {
@@ -92,6 +91,8 @@ pub async fn run(
                 None
             }
         };
+        // Asked now: it may have run out while the lease was renewed.
+        let was_ours = leadership.is_ours();
         match won {
             Some(true) => {
                 leadership.set(Some(begun + DURATION - MARGIN));

@@ -56,7 +56,7 @@ pub struct Unrecorded {
 
 /// What is remembered of one tuple.
 #[derive(Clone, Debug, Default)]
-pub struct Tuple {
+pub struct Remembered {
     /// The last reading.
     pub reading: Option<(Timestamp, Seen)>,
     /// The metadata.generation of the access as the last turn left it.
@@ -82,7 +82,7 @@ pub struct Tuple {
     pub requests: BTreeMap<String, String>,
 }
 
-impl Tuple {
+impl Remembered {
     /// Whether AWS was asked since a person last wanted it, with or without an answer.
     pub fn has_looked(&self) -> bool {
         self.reading.is_some() || self.trouble.is_some()
@@ -102,22 +102,28 @@ pub struct Hold {
 
 /// What is remembered of all tuples, by name of the access.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<HashMap<String, Tuple>>);
+pub struct Memory(Mutex<HashMap<String, Remembered>>);
 
 impl Memory {
     /// A copy of what is remembered of one tuple.
-    pub fn get(&self, access: &str) -> Tuple {
+    pub fn get(&self, access: &str) -> Remembered {
         self.lock().get(access).cloned().unwrap_or_default()
     }
 
     /// Changes what is remembered of one tuple.
-    pub fn update(&self, access: &str, change: impl FnOnce(&mut Tuple)) {
+    pub fn update(&self, access: &str, change: impl FnOnce(&mut Remembered)) {
         change(self.lock().entry(access.to_owned()).or_default());
     }
 
     /// Forgets a tuple whose access is gone.
     pub fn forget(&self, access: &str) {
         self.lock().remove(access);
+    }
+
+    /// Forgets the tuples whose accesses vanished unseen, save what is still to be recorded.
+    pub fn keep_only(&self, exists: impl Fn(&str) -> bool) {
+        self.lock()
+            .retain(|name, tuple| tuple.unrecorded.is_some() || exists(name));
     }
 
     /// Ends every pause for giving access: the policies changed.
@@ -148,13 +154,13 @@ impl Memory {
     }
 
     /// Forgets what was asked on behalf of a grant: it has been looked at.
-    pub fn looked(&self, access: &str, uid: &str) {
+    pub fn request_done(&self, access: &str, uid: &str) {
         if let Some(tuple) = self.lock().get_mut(access) {
             tuple.requests.remove(uid);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Tuple>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {
         // Every change is a single assignment or insertion, so a panic leaves nothing half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -14,6 +14,7 @@ pub mod context;
 pub mod events;
 pub mod executor;
 pub mod grants;
+pub mod http;
 pub mod leader;
 pub mod memory;
 pub mod offline;
@@ -43,10 +44,10 @@ use crate::aws::{Aws, ConnectError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::telemetry::audit::Audit;
-use crate::telemetry::http::{self, Probes};
 use crate::telemetry::metrics::Metrics;
 use cluster::Cluster;
 use context::{Context, RecorderDebug, Wakers};
+use http::Probes;
 use leader::Leadership;
 use memory::Memory;
 use reconciler::Work;
@@ -122,7 +123,7 @@ pub async fn run(
         Some(path) => Audit::file(path).map_err(|error| Error::Audit(path.clone(), error))?,
     };
     let probes = Probes::default();
-    let serving = tokio::spawn(http::serve(listener, probes.clone(), shutdown.clone()));
+    let serving = tokio::spawn(http::serve(listener, probes.clone()));
     let desk = Desk::new(&options.config.settings);
     let aws = Aws::connect(&options.config, desk.clone(), clock.clone()).await?;
     tokio::select! {
@@ -186,7 +187,7 @@ pub async fn run(
         kind: "grant",
         resource: cluster::grant_resource(),
         mirror: grants,
-        events: reconciler::tap_grants(grant_events, Arc::clone(&context)),
+        events: reconciler::tap_grants(grant_events, Arc::clone(&context), tell(&everything)),
         woken: woken_grants,
         all: everything.subscribe(),
     };
@@ -194,7 +195,7 @@ pub async fn run(
         kind: "access",
         resource: cluster::access_resource(),
         mirror: accesses,
-        events: reconciler::tap_accesses(access_events, Arc::clone(&context)),
+        events: reconciler::tap_accesses(access_events, Arc::clone(&context), tell(&everything)),
         woken: woken_accesses,
         all: everything.subscribe(),
     };
@@ -214,10 +215,11 @@ pub async fn run(
         policies,
         policy_events,
         policy_sender,
-        tell(&everything),
+        everything.clone(),
     );
     let mut tasks = Tasks::new(shutdown);
-    tasks.run("the port for probes", async { drop(serving.await) });
+    // It goes on until the process is gone: a probe that is slow must not hold up the end.
+    tasks.run_until_shutdown("the port for probes", async { drop(serving.await) });
     tasks.run_until_shutdown("the watch of the policies", watch_policies);
     tasks.run("the executor", executor::run(Arc::clone(&context)));
     tasks.run(

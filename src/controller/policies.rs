@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::TryStreamExt;
 use kube::core::DynamicObject;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use super::cluster::set_status;
 use super::context::Context;
@@ -15,17 +15,27 @@ use crate::api::time::whole_seconds;
 use crate::decide::policy::PolicySet;
 use crate::telemetry::chain;
 
-/// Reads the policies again at every change, and calls `changed`.
+/// Reads the policies again at every change, and has everything looked at then. What they are worth
+/// is told whenever everything is looked at, when this replica has become the leader above all.
 pub async fn run(
     context: Arc<Context>,
     mirror: Mirror,
     mut events: Events,
     policies: watch::Sender<Option<Arc<PolicySet>>>,
-    changed: impl Fn(),
+    everything: broadcast::Sender<()>,
 ) {
     let mut known = Vec::new();
+    let mut look = everything.subscribe();
     loop {
-        match events.try_next().await {
+        let event = tokio::select! {
+            event = events.try_next() => event,
+            _ = look.recv() => {
+                // It must not hold up the next policy, a Deny perhaps.
+                tokio::spawn(show_all(Arc::clone(&context), mirror.all()));
+                continue;
+            }
+        };
+        match event {
             Ok(Some(_)) if mirror.listed().is_some() => {}
             Ok(Some(_)) => continue, // Some of them may still be missing, a Deny perhaps.
             Ok(None) => return,
@@ -48,9 +58,7 @@ pub async fn run(
         let set = PolicySet::parse(all.iter().map(AsRef::as_ref));
         policies.send_replace(Some(Arc::new(set)));
         context.memory.policies_changed();
-        changed();
-        // What is told on the policies must not hold up the next one, a Deny perhaps.
-        tokio::spawn(show_all(Arc::clone(&context), all));
+        let _ = everything.send(()); // We listen ourselves.
     }
 }
 
@@ -65,7 +73,13 @@ async fn show_all(context: Arc<Context>, policies: Vec<Arc<DynamicObject>>) {
 /// Tells on the policy whether it can be read. What can't be told is told at the next change.
 async fn show(context: &Context, policy: &DynamicObject) {
     let name = policy.metadata.name.as_deref().unwrap_or_default();
-    let (holds, reason, message) = match PolicySet::parse([policy]).readable() {
+    let set = PolicySet::parse([policy]);
+    let (holds, reason, message) = match set.readable() {
+        Ok(()) if set.admits_nothing() => (
+            false,
+            "AdmitsNothing",
+            "An Allow policy without maxDuration admits nothing: set it.".to_owned(),
+        ),
         Ok(()) => (true, "InForce", "The policy is in force.".to_owned()),
         Err(why) => (
             false,
@@ -98,7 +112,7 @@ async fn show(context: &Context, policy: &DynamicObject) {
         return;
     }
     if !holds {
-        tracing::error!(policy = name, message, "a policy can't be read");
+        tracing::error!(policy = name, message, "a policy is of no use");
     }
     let mut object = policy.clone();
     set_status(&mut object, &new);

@@ -20,7 +20,7 @@ pub async fn authorities(
         ledger
             .claims
             .iter()
-            .map(|claim| lookup(cluster, &claim.grant)),
+            .map(|claim| lookup_or_doubt(cluster, &claim.grant)),
     )
     .await;
     let policies = cluster.policies().await?;
@@ -69,14 +69,17 @@ fn admitted(
 }
 
 /// Reads one grant.
-pub async fn lookup(cluster: &Cluster, grant: &GrantRef) -> Lookup {
-    match cluster.grant(grant).await {
-        Ok(None) => Lookup::Gone,
-        Ok(Some(object)) => GrantView::parse(&object)
-            .map_or(Lookup::Unreadable, |view| Lookup::Found(Box::new(view))),
-        Err(error) => {
-            tracing::warn!(grant = %grant.name, namespace = %grant.namespace, %error, "can't read a grant");
-            Lookup::Unreadable
-        }
-    }
+pub async fn lookup(cluster: &Cluster, grant: &GrantRef) -> Result<Lookup, Error> {
+    let Some(object) = cluster.grant(grant).await? else {
+        return Ok(Lookup::Gone);
+    };
+    Ok(GrantView::parse(&object).map_or(Lookup::Unreadable, |view| Lookup::Found(Box::new(view))))
+}
+
+/// One that can't be read now must not hold up the others.
+async fn lookup_or_doubt(cluster: &Cluster, grant: &GrantRef) -> Lookup {
+    lookup(cluster, grant).await.unwrap_or_else(|error| {
+        tracing::warn!(grant = %grant.name, namespace = %grant.namespace, %error, "can't read a grant");
+        Lookup::Unreadable
+    })
 }

@@ -164,10 +164,18 @@ fn ticks(receiver: broadcast::Receiver<()>) -> impl Stream<Item = ()> {
     })
 }
 
-/// A change of a grant concerns the access that it claims, its deletion above all.
-pub fn tap_grants(events: Events, context: Arc<Context>) -> Events {
+/// A change of a grant concerns the access that it claims, its deletion above all. A listing may
+/// have brought any change: `everything` is looked at.
+pub fn tap_grants(
+    events: Events,
+    context: Arc<Context>,
+    everything: impl Fn() + Send + 'static,
+) -> Events {
     events
         .inspect_ok(move |event| {
+            if matches!(event, watcher::Event::InitDone) {
+                everything();
+            }
             let (watcher::Event::Apply(grant) | watcher::Event::Delete(grant)) = event else {
                 return;
             };
@@ -185,11 +193,19 @@ pub fn tap_grants(events: Events, context: Arc<Context>) -> Events {
         .boxed()
 }
 
-/// A change of an access concerns the grants that it names.
-pub fn tap_accesses(events: Events, context: Arc<Context>) -> Events {
+/// A change of an access concerns the grants that it names. A listing may have brought any change:
+/// `everything` is looked at.
+pub fn tap_accesses(
+    events: Events,
+    context: Arc<Context>,
+    everything: impl Fn() + Send + 'static,
+) -> Events {
     events
         .inspect_ok(move |event| {
             context.take_in(event);
+            if matches!(event, watcher::Event::InitDone) {
+                everything();
+            }
             if let watcher::Event::Apply(access) | watcher::Event::Delete(access) = event {
                 for grant in watch::grants_of(access) {
                     context.wakers.grant(&grant);

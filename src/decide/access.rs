@@ -234,6 +234,8 @@ impl Life<'_> {
         match &reading.seen {
             Seen::Present { session_seconds } => {
                 self.ledger.first_absent_time = None;
+                // A clean stop gave the authority up; somebody must have it when the API server goes.
+                self.ledger.offline_deleter = Some(self.known.me.clone());
                 self.activate_unless_deleting(reading.begun, *session_seconds)
             }
             Seen::Gone(what) => {

@@ -138,6 +138,13 @@ impl PolicySet {
         }
     }
 
+    /// Whether every Allow policy in it lacks what it needs to admit anything.
+    pub fn admits_nothing(&self) -> bool {
+        let allows = |policy: &&Policy| policy.spec.effect == Effect::Allow;
+        let mut allowing = self.policies.iter().filter(allows).peekable();
+        allowing.peek().is_some() && allowing.all(|policy| policy.spec.max_duration.is_none())
+    }
+
     /// The Deny policy that matches, if any. Such a policy also ends what is running.
     pub fn denying(&self, namespace: &str, user: &str, target: &Target) -> Option<&Policy> {
         self.policies

@@ -69,12 +69,6 @@ impl Target {
             },
         }
     }
-
-    /// Whether AWS applies the access only within the hour, at both ends (Identity Center user
-    /// guide, "Authentication sessions": group membership changes).
-    pub fn slow(&self) -> bool {
-        matches!(self, Self::IdentityCenterGroup { .. })
-    }
 }
 
 impl fmt::Display for Target {

@@ -1,7 +1,6 @@
 //! What the program says about itself: logs, the audit trail, numbers, and whether it is well.
 
 pub mod audit;
-pub mod http;
 pub mod metrics;
 
 use tracing_subscriber::EnvFilter;

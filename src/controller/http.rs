@@ -10,9 +10,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
-use crate::controller::context::Context;
+use super::context::Context;
 
 /// Binds the port, so that a port in use is told at once.
 pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -31,15 +30,14 @@ impl Probes {
     }
 }
 
-/// Serves until the process ends. A standby replica is ready too: it could lead.
-pub async fn serve(listener: TcpListener, probes: Probes, shutdown: CancellationToken) {
+/// Serves for ever. A standby replica is ready too: it could lead.
+pub async fn serve(listener: TcpListener, probes: Probes) {
     let routes = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(probes);
-    let server = axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned());
-    if let Err(error) = server.await {
+    if let Err(error) = axum::serve(listener, routes).await {
         tracing::error!(%error, "the port for probes and metrics failed");
     }
 }
