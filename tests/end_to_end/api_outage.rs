@@ -1,9 +1,12 @@
 //! The API server is away when access must end.
 
+use aws_simulator::{Action, Fault, Service};
+
 use crate::support::time::wait_for;
 use crate::support::{Grant, LiveGrant, Scenario, Setup, World, now, poll_aws, seconds};
 
-fn grants<'s>(scenario: &'s Scenario<'s>) -> Vec<LiveGrant<'s>> {
+/// A grant of each kind that ends so long from now, given.
+fn grants<'s>(scenario: &'s Scenario<'s>, lasting: i64) -> Vec<LiveGrant<'s>> {
     let accesses = [
         scenario.assignment(),
         scenario.group(),
@@ -14,7 +17,7 @@ fn grants<'s>(scenario: &'s Scenario<'s>) -> Vec<LiveGrant<'s>> {
         .enumerate()
         .map(|(number, access)| {
             let grant = Grant::of(access).named(&format!("grant-{number}"));
-            scenario.apply(&grant.expires_in(seconds(15)))
+            scenario.apply(&grant.expires_in(seconds(lasting)))
         })
         .collect();
     for grant in &grants {
@@ -38,7 +41,7 @@ fn taken_without_the_api_server(scenario: &Scenario<'_>, grants: &[LiveGrant<'_>
 fn what_expires_while_the_api_server_is_down_is_taken_all_the_same() {
     let world = World::own(Setup::default());
     let scenario = Scenario::new(&world, "api-down");
-    let grants = grants(&scenario);
+    let grants = grants(&scenario, 15);
     world.control_plane.kill_api_server().unwrap();
     taken_without_the_api_server(&scenario, &grants);
 
@@ -56,11 +59,60 @@ fn what_expires_while_the_api_server_hangs_is_taken_all_the_same() {
     // Each look at the ledger takes its whole timeout of 10 seconds, so the authority must last for some of them.
     let world = World::own(Setup::default().setting("offlineAuthority", "2m"));
     let scenario = Scenario::new(&world, "api-hangs");
-    let grants = grants(&scenario);
+    let grants = grants(&scenario, 15);
     world.control_plane.pause_api_server().unwrap();
     taken_without_the_api_server(&scenario, &grants);
 
     world.control_plane.resume_api_server().unwrap();
+    for grant in &grants {
+        grant.wait_until_taken("Expired");
+    }
+}
+
+/// While the API server is away nobody else takes it: one refusal must not be the last word.
+#[test]
+fn a_delete_that_aws_refuses_while_the_api_server_is_down_is_tried_again() {
+    let world = World::own(Setup::default().setting("offlineAuthority", "2m"));
+    let scenario = Scenario::new(&world, "api-down-refused");
+    let throttled = |code: &str| Action::error(code, "Rate exceeded");
+    let refusals = [
+        Fault::new(throttled("ThrottlingException"))
+            .on(Service::SsoAdmin, "DeleteAccountAssignment"),
+        Fault::new(Action::AccessDenied).on(Service::IdentityStore, "DeleteGroupMembership"),
+        Fault::new(throttled("Throttling")).on(Service::Iam, "RemoveUserFromGroup"),
+    ];
+    for refusal in refusals {
+        world.aws().simulator.add_fault(refusal.times(2));
+    }
+    let grants = grants(&scenario, 15);
+    world.control_plane.kill_api_server().unwrap();
+    taken_without_the_api_server(&scenario, &grants);
+    for grant in &grants {
+        assert!(scenario.deletes_of(&grant.access) > 2, "{}", grant.access);
+    }
+
+    world.control_plane.start_api_server().unwrap();
+    for grant in &grants {
+        grant.wait_until_taken("Expired");
+    }
+}
+
+/// Another controller may have taken over, and may be giving the same access anew: who has lost touch leaves it alone.
+#[test]
+fn what_expires_after_the_authority_has_ended_is_taken_when_the_api_server_is_back() {
+    let world = World::own(Setup::default().setting("offlineAuthority", "5s"));
+    let scenario = Scenario::new(&world, "api-down-long");
+    let grants = grants(&scenario, 25);
+    world.control_plane.kill_api_server().unwrap();
+    let authority_ended = now() + seconds(5);
+    for grant in &grants {
+        assert!(authority_ended < grant.expiry, "this shows nothing");
+        // The other tests here see the delete long before that.
+        wait_for(grant.expiry + seconds(8));
+        assert_eq!(scenario.deletes_of(&grant.access), 0, "{}", grant.access);
+    }
+
+    world.control_plane.start_api_server().unwrap();
     for grant in &grants {
         grant.wait_until_taken("Expired");
     }
