@@ -4,14 +4,14 @@ use std::net::TcpListener;
 
 use aws_simulator::{Action, Change, Fault, SeedInstance, Service};
 use control_plane::{ControlPlane, Options, User};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::cloud::{MANAGEMENT, SHIPPING};
 use crate::support::controller::{SERVICE_ACCOUNT, Start};
 use crate::support::install::install_definitions;
 use crate::support::kubernetes::kubectl;
 use crate::support::world::configuration;
-use crate::support::{Grant, Scenario, Setup, World};
+use crate::support::{Controller, Grant, Scenario, Setup, World};
 
 /// The program ends with an error, and the last line that it prints names these.
 fn ends_saying(control_plane: &ControlPlane, start: &Start, words: &[&str]) {
@@ -82,6 +82,42 @@ fn a_port_in_use_is_told() {
     cannot_start(&start, &[&address, "--listen"]);
 }
 
+/// Machines read it: one line that is something else is one that nobody finds.
+fn is_json(controller: &Controller) {
+    let log = controller.log();
+    assert_ne!(log, "");
+    for line in log.lines() {
+        let told: Value = serde_json::from_str(line).unwrap_or_default();
+        for field in ["timestamp", "level", "message"] {
+            assert!(told[field].is_string(), "no {field} in: {line}");
+        }
+    }
+}
+
+#[test]
+fn as_json_each_line_of_the_log_is_an_object() {
+    let world = World::own(Setup::default().without_controller());
+    let scenario = Scenario::new(&world, "as-json");
+    let controller = world.controller().arg("--log-format").arg("json");
+    let controller = world.start_controller(&controller);
+    let grant = scenario.apply(&Grant::of(&scenario.assignment()));
+    grant.wait_until_given();
+    grant.revoke();
+    grant.wait_until_taken("Revoked");
+    controller.wait_for_log(&grant.uid);
+    is_json(&controller);
+}
+
+#[test]
+fn as_json_a_start_that_fails_is_told_too() {
+    let world = World::shared();
+    let start = world.controller().arg("--log-format").arg("json");
+    let controller = start.without_env("AWS_REGION").run(&world.control_plane);
+    assert!(!controller.wait_for_exit().success());
+    assert!(controller.log().contains("AWS_REGION"));
+    is_json(&controller);
+}
+
 /// A control plane with nothing of ours in it.
 fn bare() -> (Setup, ControlPlane) {
     let options = Options::default().user(User::service_account(
@@ -148,6 +184,20 @@ fn an_api_server_that_is_away_is_waited_for() {
     let controller = world.run_controller(&world.controller());
     controller.wait_for_log("waiting for it");
     assert!(!controller.has_ended(), "{}", controller.log());
+    world.control_plane.start_api_server().unwrap();
+    controller.wait_until_ready();
+}
+
+/// A pod that does not answer /livez is killed again and again, and its log with the reason is lost.
+#[test]
+fn while_the_api_server_is_away_it_is_alive_and_not_ready() {
+    let world = World::own(Setup::default().without_controller());
+    world.control_plane.kill_api_server().unwrap();
+    let controller = world.run_controller(&world.controller());
+    controller.wait_for_log("waiting for it");
+    let status = |path: &str| controller.get(path).map(|(status, _)| status);
+    assert_eq!(status("/livez").ok(), Some(200), "{}", controller.log());
+    assert_eq!(status("/readyz").ok(), Some(503), "{}", controller.log());
     world.control_plane.start_api_server().unwrap();
     controller.wait_until_ready();
 }
