@@ -169,6 +169,27 @@ fn two_leaders_at_once_come_to_rest() {
     second.wait_until_taken("Revoked");
 }
 
+/// To see what a new version would do it runs beside the one that works. Whoever came first, that one goes on working.
+#[test]
+fn an_observer_beside_a_real_controller_leaves_the_work_to_it() {
+    let world = World::own(Setup::default().without_controller());
+    let scenario = Scenario::new(&world, "observed");
+    let observer = world.start_controller(&world.controller().arg("--observe"));
+    let grant = scenario.apply(&Grant::of(&scenario.assignment()));
+    grant.wait("the observer tells of it", |found| {
+        condition(found, "Ready").is_some_and(|ready| ready["reason"] == "ObserveOnly")
+    });
+    let real = world.start_controller(&world.controller());
+    grant.wait_until_given();
+    assert!(leads(&real) && !leads(&observer));
+    grant.revoke();
+    grant.wait_until_taken("Revoked");
+    assert_eq!(grant.row()["STATE"], "Revoked");
+    let writes = scenario.writes_of(&grant.access);
+    assert_eq!(writes.len(), 2, "{}", grant.report());
+    assert!(leads(&real) && !leads(&observer));
+}
+
 /// It decides and tells, and gives nothing.
 #[test]
 fn a_controller_that_only_observes_gives_nothing_and_claims_nothing() {
