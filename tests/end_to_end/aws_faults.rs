@@ -1,10 +1,10 @@
 //! AWS refuses, fails, forgets to answer, or is slow. Access is given when it can be, and taken away in the end.
 
-use aws_simulator::{Action, Fault, Service};
+use aws_simulator::{AccountStatus, Action, Change, Fault, Service};
 
-use crate::support::cloud::{STAGING, UNREACHABLE};
+use crate::support::cloud::{PAYMENTS, STAGING, UNREACHABLE};
 use crate::support::live_grant::condition;
-use crate::support::{Access, Grant, LiveGrant, Scenario, World, eventually, seconds};
+use crate::support::{Access, Grant, LiveGrant, Scenario, Setup, World, eventually, seconds};
 
 const CREATE: &str = "CreateAccountAssignment";
 const DELETE: &str = "DeleteAccountAssignment";
@@ -75,24 +75,58 @@ fn an_html_page_in_place_of_an_answer_is_tried_again() {
 /// The status of an operation is only a hint; the listing is the truth.
 #[test]
 fn a_status_that_can_not_be_read_holds_nothing_up() {
-    let scenario = Scenario::new(World::shared(), "no-status");
-    let simulator = &scenario.world.aws().simulator;
-    let access = scenario.assignment();
-    let grant = scenario.apply(&Grant::of(&access));
-    let statuses = [
+    // Statuses are asked for by the ids of requests, so nothing would tell another test's apart.
+    let world = World::own(Setup::default());
+    let scenario = Scenario::new(&world, "no-status");
+    let simulator = &world.aws().simulator;
+    let unread = |operation: &str| {
+        let calls = simulator.calls_since(0).into_iter();
+        let unread = calls.filter(|call| call.operation == operation && !call.succeeded());
+        unread.count()
+    };
+    let (given, taken) = (
         "DescribeAccountAssignmentCreationStatus",
         "DescribeAccountAssignmentDeletionStatus",
-    ];
-    let faults = statuses.map(|operation| {
+    );
+    for operation in [given, taken] {
         let broken = Fault::new(Action::HtmlPage(500)).on(Service::SsoAdmin, operation);
-        simulator.add_fault(broken.times(4))
-    });
+        simulator.add_fault(broken);
+    }
+    let grant = scenario.apply(&Grant::of(&scenario.assignment()));
     grant.wait_until_given();
+    assert!(unread(given) > 0, "{}", grant.report());
     grant.revoke();
     grant.wait_until_taken("Revoked");
-    for fault in faults {
-        simulator.remove_fault(fault);
-    }
+    assert!(unread(taken) > 0, "{}", grant.report());
+}
+
+/// Nobody but AWS can mend it, so it is told, and tried until it can be done.
+#[test]
+fn access_in_a_suspended_account_is_blocked_and_loud_and_goes_when_the_account_is_back() {
+    let world = World::own(Setup::default().setting("blockedRetry", "5s"));
+    let scenario = Scenario::new(&world, "suspended");
+    let now_is = |status| {
+        let account = PAYMENTS.to_owned();
+        world
+            .aws()
+            .change(&Change::SetAccountStatus { account, status });
+    };
+    let grant = scenario.apply(&Grant::of(&scenario.assignment()).expires_in(seconds(12)));
+    grant.wait_until_given();
+    now_is(AccountStatus::Suspended);
+    let seen = grant.wait("it is stalled and overdue", |found| {
+        condition(found, "Stalled").is_some_and(|stalled| stalled["reason"] == "AccountBlocked")
+            && condition(found, "RevokeOverdue").is_some()
+    });
+    assert_eq!(seen["status"]["state"], "Revoking", "{seen:#}");
+    eventually("the access is blocked and overdue", || {
+        let ledger = grant.ledger().unwrap();
+        let holds = |kind| condition(&ledger, kind).is_some_and(|found| found["status"] == "True");
+        holds("Blocked") && holds("RevokeOverdue")
+    });
+    grant.assert_in_aws(true);
+    now_is(AccountStatus::Active);
+    grant.wait_until_taken("Expired");
 }
 
 /// All of it is told at once: what is read in one look belongs together.

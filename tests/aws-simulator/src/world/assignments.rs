@@ -148,8 +148,10 @@ impl Facts<'_> {
             return Err(reason.clone());
         }
         if !(self.account_is_active)(account) {
+            // Seen in the wild, in the public tracker of aws-samples/aws-identitycenter-codepipeline-auto-assignment, number 31.
             return Err(format!(
-                "Received a 403 status error: account {account} is not active"
+                "AWS SSO is unable to complete your request at this time. Obtaining permissions to manage your AWS account \
+                 '{account}' takes longer than usual. Please try again in a few minutes."
             ));
         }
         let tolerates_orphan = operation.kind == OperationKind::Deletion
