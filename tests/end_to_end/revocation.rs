@@ -1,7 +1,10 @@
 //! The ways to end a grant before its time.
 
+use aws_simulator::{Action, Fault, Service};
 use serde_json::json;
 
+use crate::support::kubernetes::Resource;
+use crate::support::live_grant::condition;
 use crate::support::scenario::{assignment, group, iam_group};
 use crate::support::{Access, Grant, LiveGrant, Scenario, World, eventually};
 
@@ -117,6 +120,51 @@ fn a_deleted_grant_takes_its_access_with_it() {
             scenario.world.kubectl(&found).is_empty()
         });
     }
+}
+
+/// The ledger entry is all that is left of it, and somebody still has the access.
+#[test]
+fn an_overdue_revoke_stays_loud_and_names_its_grant_after_the_grant_is_gone() {
+    let world = World::shared();
+    let scenario = Scenario::new(world, "overdue-gone");
+    let grant = scenario.apply(&Grant::of(&scenario.assignment()));
+    grant.wait_until_given();
+    let ledger = grant.ledger().unwrap();
+    let name = ledger["metadata"]["name"].as_str().unwrap();
+    let refused = Fault::new(Action::AccessDenied)
+        .on(Service::SsoAdmin, "DeleteAccountAssignment")
+        .with_parameter("PrincipalId", &grant.access.user_id);
+    let refused = world.aws().simulator.add_fault(refused);
+    grant.delete();
+    grant.wait_until_gone();
+    let is_loud = || {
+        let ledger = world.kubernetes.get(Resource::Access, None, name).unwrap();
+        condition(&ledger.unwrap(), "RevokeOverdue").is_some_and(|found| found["status"] == "True")
+    };
+    eventually("the ledger entry is overdue", is_loud);
+    let tries = scenario.deletes_of(&grant.access);
+    eventually("it is tried again and again", || {
+        scenario.deletes_of(&grant.access) > tries + 2
+    });
+    assert!(
+        is_loud(),
+        "{}",
+        world.kubectl(&["get", "breakglassaccesses", name, "-o", "yaml"])
+    );
+    world.aws().simulator.remove_fault(refused);
+    grant.wait_in_aws(false);
+
+    let deleted = || {
+        let mut lines = world.first_controller().audit();
+        lines.retain(|line| {
+            let succeeded = line["operation"] == "Delete" && line["outcome"] == "Succeeded";
+            succeeded && line["user"] == grant.access.user
+        });
+        lines.pop()
+    };
+    eventually("the delete is audited", || deleted().is_some());
+    let line = deleted().unwrap();
+    assert_eq!(line["grants"][0]["uid"], grant.uid, "{line:#}");
 }
 
 /// A grant made again under the same name is another one.
