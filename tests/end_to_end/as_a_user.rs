@@ -1,5 +1,6 @@
 //! What a person with kubectl sees.
 
+use aws_simulator::{Action, Fault, Service};
 use serde_json::json;
 
 use crate::support::live_grant::table;
@@ -165,6 +166,30 @@ fn describe_shows_the_events_of_a_grant() {
     });
 }
 
+/// People are called by Events; a condition that flips calls nobody.
+#[test]
+fn a_revoke_that_is_overdue_is_told_by_a_warning() {
+    let world = World::shared();
+    let scenario = Scenario::new(world, "overdue-event");
+    let grant = scenario.apply(&Grant::of(&scenario.assignment()));
+    grant.wait_until_given();
+    // It stalls nothing, so that nothing else is warned of.
+    let throttled = Fault::new(Action::error("ThrottlingException", "Rate exceeded"))
+        .on(Service::SsoAdmin, "DeleteAccountAssignment")
+        .with_parameter("PrincipalId", &grant.access.user_id);
+    let throttled = world.aws().simulator.add_fault(throttled);
+    grant.revoke();
+    grant.wait_for_condition("RevokeOverdue", "StillPresent");
+    let about = format!("involvedObject.uid={},type=Warning", grant.uid);
+    let warnings = ["get", "events", "-n", &scenario.name, "--field-selector"];
+    eventually("a warning is there", || {
+        let printed = world.kubectl(&[&warnings[..], &[&about, "-o", "name"]].concat());
+        !printed.is_empty()
+    });
+    world.aws().simulator.remove_fault(throttled);
+    grant.wait_until_taken("Revoked");
+}
+
 #[test]
 fn a_request_for_another_look_is_answered() {
     let scenario = Scenario::new(World::shared(), "look-again");
@@ -227,16 +252,27 @@ fn each_write_to_aws_leaves_an_audit_line() {
 
 #[test]
 fn probes_and_metrics_are_served() {
-    let controller = World::shared().first_controller();
-    for (path, words) in [
-        ("/livez", "ok"),
-        ("/readyz", "ok"),
-        ("/metrics", "breakglass_aws_writes_total"),
-    ] {
-        eventually(path, || {
-            let (status, body) = controller.get(path).unwrap();
-            status == 200 && (body.contains(words) || path == "/metrics")
-        });
+    let world = World::shared();
+    let scenario = Scenario::new(world, "metrics");
+    let controller = world.first_controller();
+    for path in ["/livez", "/readyz"] {
+        let (status, body) = controller.get(path).unwrap();
+        assert_eq!((status, body.as_str()), (200, "ok\n"), "{path}");
     }
-    assert_eq!(controller.metric("breakglass_panics_total"), Some(0.0));
+    // AWS must have been written to.
+    let grant = scenario.apply(&Grant::of(&scenario.iam_group()));
+    grant.wait_until_given();
+    let (status, metrics) = controller.get("/metrics").unwrap();
+    assert_eq!(status, 200);
+    for beginning in [
+        r#"breakglass_aws_writes_total{operation="Create",outcome="Succeeded"} "#,
+        "breakglass_build_info{version=",
+        "breakglass_desk_queue_length ",
+        "breakglass_panics_total 0",
+        "leader_election_master_status 1",
+        "# EOF",
+    ] {
+        let told = metrics.lines().any(|line| line.starts_with(beginning));
+        assert!(told, "{beginning} is missing in:\n{metrics}");
+    }
 }
