@@ -111,6 +111,40 @@ fn users_are_matched_as_the_grant_spells_them() {
     grant.wait_until_given();
 }
 
+/// Only this controller ever gives it, the policy says, so what stands there was left behind.
+#[test]
+fn access_that_stood_before_is_taken_at_the_end_where_the_policy_calls_it_exclusively_ours() {
+    let scenario = Scenario::without_policy(World::shared(), "exclusive");
+    scenario.policy("ours", json!({"ownership": "Exclusive"}));
+    let accesses = [
+        scenario.assignment(),
+        scenario.group(),
+        scenario.iam_group(),
+    ];
+    let grants = accesses.iter().enumerate().map(|(number, access)| {
+        scenario.world.aws().give(access);
+        let grant = Grant::of(access).named(&format!("grant-{number}"));
+        scenario.apply(&grant.expires_in(seconds(14)))
+    });
+    let grants: Vec<_> = grants.collect();
+    for grant in &grants {
+        grant.wait_until_given();
+        assert!(
+            grant.condition("AlreadyPresent").is_none(),
+            "{}",
+            grant.report()
+        );
+        assert!(
+            scenario.writes_of(&grant.access).is_empty(),
+            "{}",
+            grant.report()
+        );
+    }
+    for grant in &grants {
+        grant.wait_until_taken("Expired");
+    }
+}
+
 /// It might deny anything, so nothing new is given until it is mended; what runs goes on and ends.
 #[test]
 fn a_policy_that_can_not_be_read_stops_new_grants_only() {
