@@ -1,10 +1,10 @@
 //! Several grants of one access: the union of them counts.
 
-use aws_simulator::{Action, Fault, Service};
+use aws_simulator::{Action, Delay, Fault, Service};
 
 use crate::support::scenario::{assignment, group, iam_group};
 use crate::support::time::full_second_in;
-use crate::support::{Access, Grant, Scenario, World, eventually, now, seconds};
+use crate::support::{Access, Grant, Scenario, Setup, World, eventually, now, seconds};
 
 fn overlapping_grants(access: fn(&Scenario<'_>) -> Access) {
     let scenario = Scenario::new(World::shared(), "overlap");
@@ -142,6 +142,49 @@ fn a_delete_without_an_answer_does_not_take_the_access_from_a_new_grant() {
             .after_effect()
             .times(1)
     });
+}
+
+/// The delete of the first grant waits for its turn while another operation takes its time: it is never sent.
+#[test]
+fn a_grant_that_comes_while_the_delete_waits_for_its_turn_keeps_the_access() {
+    let world = World::own(
+        Setup::default()
+            .setting("inFlight", 1)
+            .setting("unknownOutcome", "1m"),
+    );
+    let scenario = Scenario::new(&world, "queued");
+    let takes = |delay| {
+        let delay = Delay::exactly(delay);
+        world
+            .aws()
+            .simulator
+            .set(|settings| settings.assignment_delay = delay);
+    };
+    let access = scenario.assignment();
+    let first = scenario.apply(&Grant::of(&access).named("first"));
+    first.wait_until_given();
+    takes(seconds(15));
+    let slow = scenario.apply(&Grant::of(&scenario.assignment()).named("slow"));
+    eventually("the slow operation has begun", || {
+        scenario.creates_of(&slow.access) > 0
+    });
+    first.revoke();
+    first.wait_for_state("Revoking");
+    let second = scenario.apply(&Grant::of(&access).named("second"));
+    eventually("the second one has a claim", || {
+        let ledger = second.ledger().unwrap_or_default();
+        ledger["spec"]["claims"][0]["uid"] == second.uid.as_str()
+    });
+    assert!(
+        !slow.is_in_aws(),
+        "the delete need not wait: this shows nothing"
+    );
+
+    second.wait_until_given();
+    first.wait_for_state("Revoked");
+    second.assert_in_aws_until(now() + seconds(4));
+    assert_eq!(scenario.writes_of(&access).len(), 1, "{}", second.report());
+    takes(seconds(0));
 }
 
 #[test]
