@@ -1,5 +1,6 @@
 //! Who is served first when AWS allows fewer calls than there is work.
 
+use aws_simulator::{Delay, Settings};
 use serde_json::json;
 
 use crate::support::{Access, Grant, LiveGrant, Scenario, Setup, World, eventually, seconds};
@@ -8,8 +9,8 @@ use crate::support::{Access, Grant, LiveGrant, Scenario, Setup, World, eventuall
 const CROWD: usize = 120;
 const CALLS_PER_SECOND: u32 = 4;
 
-fn crowd<'s>(scenario: &'s Scenario<'s>, access: &Access) -> Vec<LiveGrant<'s>> {
-    (0..CROWD)
+fn crowd<'s>(scenario: &'s Scenario<'s>, access: &Access, size: usize) -> Vec<LiveGrant<'s>> {
+    (0..size)
         .map(|number| {
             let access = scenario.for_another_user(access);
             scenario.apply(&Grant::of(&access).named(&format!("crowd-{number}")))
@@ -33,7 +34,7 @@ fn a_revoke_that_comes_due_goes_before_hundreds_of_grants() {
             .expires_in(seconds(25)),
     );
     ends.wait_until_given();
-    let crowd = crowd(&scenario, &scenario.group());
+    let crowd = crowd(&scenario, &scenario.group(), CROWD);
     ends.wait_in_aws(false);
     let waiting = count(&crowd, |grant| !grant.is_in_aws());
     assert!(
@@ -51,13 +52,41 @@ fn a_revoke_that_comes_due_goes_before_hundreds_of_grants() {
     ends.wait_until_taken("Expired");
 }
 
+/// All that an organization does in Identity Center shares these limits: who runs into them holds up everybody.
+#[test]
+fn a_crowd_of_grants_is_given_within_the_limits_of_aws() {
+    let mut setup = Setup::default()
+        .setting("unknownOutcome", "1m")
+        .aws(|seed| seed.settings = Settings::default());
+    let settings = setup.config["settings"].as_object_mut().unwrap();
+    settings.remove("callsPerSecond");
+    let world = World::own(setup);
+    let scenario = Scenario::new(&world, "limits");
+    scenario.leave_open();
+    let grants = crowd(&scenario, &scenario.assignment(), 40);
+    for grant in &grants {
+        grant.wait_until_given();
+    }
+    // Slow as AWS is at times: more are under way at once.
+    let simulator = &world.aws().simulator;
+    simulator.set(|settings| settings.assignment_delay = Delay::exactly(seconds(20)));
+    let scenario = Scenario::new(&world, "limits-slow");
+    scenario.leave_open();
+    for grant in crowd(&scenario, &scenario.assignment(), 12) {
+        grant.wait_until_given();
+    }
+    let mut calls = simulator.calls_since(0);
+    calls.retain(|call| call.outcome.as_deref() == Some("ThrottlingException"));
+    assert!(calls.is_empty(), "{calls:#?}");
+}
+
 #[test]
 fn an_emergency_grant_is_served_amid_hundreds_of_revokes() {
     let world = World::own(Setup::default());
     let scenario = Scenario::new(&world, "mass-expiry");
     scenario.leave_open();
     let group = scenario.group();
-    let crowd = crowd(&scenario, &group);
+    let crowd = crowd(&scenario, &group, CROWD);
     for grant in &crowd {
         grant.wait_for_state("Active");
     }
