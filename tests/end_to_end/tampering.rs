@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::support::kubernetes::Resource;
+use crate::support::time::wait_for;
 use crate::support::{Grant, LiveGrant, Scenario, Setup, World, eventually, seconds};
 
 /// A cluster on which everybody with the rights may write what only the controller should.
@@ -104,6 +105,37 @@ fn a_forged_status_gives_nothing_and_keeps_nothing() {
     grant.wait_until_taken("Expired");
     assert_eq!(grant.row()["STATE"], "Expired");
     assert_eq!(scenario.creates_of(&access), 1, "{}", grant.report());
+}
+
+/// An end in the status is no proof of one: AWS is asked, and nothing is given anew.
+#[test]
+fn a_forged_end_of_an_active_grant_leaves_nothing_behind() {
+    let world = unguarded();
+    let scenario = Scenario::new(&world, "forged-end");
+    for make in [Scenario::assignment, Scenario::iam_group] {
+        let grant = scenario.apply(&Grant::of(&make(&scenario)).expires_in(seconds(15)));
+        grant.wait_until_given();
+        let ended = json!({"state": "Expired", "endedTime": "2026-01-01T00:00:00Z"});
+        forge(&scenario, &grant, &ended);
+        grant.wait_in_aws(false);
+        let writes = scenario.writes_of(&grant.access);
+        let delete = writes.iter().find(|write| !write.creates).unwrap();
+        assert!(
+            delete.time() < grant.expiry + seconds(10),
+            "{}",
+            grant.report()
+        );
+        wait_for(grant.expiry);
+        eventually("the ledger closes", || {
+            grant
+                .ledger()
+                .is_none_or(|ledger| ledger["spec"]["state"] == "Closed")
+        });
+        grant.assert_in_aws(false);
+        assert_eq!(scenario.creates_of(&grant.access), 1, "{}", grant.report());
+        grant.delete();
+        grant.wait_until_gone();
+    }
 }
 
 /// It still ends at its claim, or when its revocation can be read; the others do not notice.
