@@ -7,16 +7,18 @@ use crate::support::time::wait_for;
 use crate::support::{Access, Grant, LiveGrant, Scenario, Setup, World, eventually, seconds};
 
 const POD: &str = "11111111-2222-3333-4444-555555555555";
+const OTHER_POD: &str = "66666666-7777-8888-9999-000000000000";
 
 /// A world whose controller is the container of one pod: one that is started again knows that the one before is dead.
-fn world() -> World {
-    let slow = Setup::default().aws(|seed| {
+fn world(setup: Setup) -> World {
+    let slow = setup.aws(|seed| {
         seed.settings.assignment_delay = Delay::exactly(seconds(2));
     });
     World::own(slow.without_controller())
 }
 
-fn killed_while_granting(scenario: &Scenario<'_>, access: &Access, operation: &str) {
+/// Killed in the middle of this operation; the next controller runs in the pod `next`.
+fn killed_while_granting(scenario: &Scenario<'_>, access: &Access, operation: &str, next: &str) {
     let world = scenario.world;
     let first = world.start_controller(&world.controller().in_pod(POD));
     let grant = scenario.apply(&Grant::of(access).expires_in(seconds(45)));
@@ -28,7 +30,7 @@ fn killed_while_granting(scenario: &Scenario<'_>, access: &Access, operation: &s
     });
     first.kill();
 
-    world.start_controller(&world.controller().in_pod(POD));
+    world.start_controller(&world.controller().in_pod(next));
     grant.wait_until_given();
     assert_eq!(
         grant.ledger().unwrap()["spec"]["origin"],
@@ -47,25 +49,35 @@ fn killed_while_granting(scenario: &Scenario<'_>, access: &Access, operation: &s
 
 #[test]
 fn a_controller_killed_while_it_gives_an_assignment_still_ends_it() {
-    let world = world();
+    let world = world(Setup::default());
     let scenario = Scenario::new(&world, "killed-granting");
-    killed_while_granting(&scenario, &scenario.assignment(), "CreateAccountAssignment");
+    let access = scenario.assignment();
+    killed_while_granting(&scenario, &access, "CreateAccountAssignment", POD);
+}
+
+/// Nobody tells the next one that the first is dead: it waits until the authority of the first has ended.
+#[test]
+fn a_controller_of_another_pod_ends_what_a_killed_one_was_giving() {
+    let world = world(Setup::default().setting("offlineAuthority", "5s"));
+    let scenario = Scenario::new(&world, "killed-elsewhere");
+    let access = scenario.assignment();
+    killed_while_granting(&scenario, &access, "CreateAccountAssignment", OTHER_POD);
 }
 
 #[test]
 fn a_controller_killed_before_it_hears_of_a_membership_still_ends_it() {
-    let world = world();
+    let world = world(Setup::default());
     let scenario = Scenario::new(&world, "killed-adding");
     let slow = Fault::new(Action::Delay(seconds(3))).on(Service::Iam, "AddUserToGroup");
     world
         .aws()
         .simulator
         .add_fault(slow.after_effect().times(1));
-    killed_while_granting(&scenario, &scenario.iam_group(), "AddUserToGroup");
+    killed_while_granting(&scenario, &scenario.iam_group(), "AddUserToGroup", POD);
 }
 
 fn killed_while_revoking(make: fn(&Scenario<'_>) -> Access, delete: (Service, &str)) {
-    let world = world();
+    let world = world(Setup::default());
     let scenario = Scenario::new(&world, "killed-revoking");
     let first = world.start_controller(&world.controller().in_pod(POD));
     let grant = scenario.apply(&Grant::of(&make(&scenario)));
@@ -99,7 +111,7 @@ fn a_controller_killed_while_it_takes_a_membership_takes_it_when_it_is_back() {
 /// The delete was never sent: only the record of the attempt stands.
 #[test]
 fn what_expired_while_the_controller_was_down_is_taken_when_it_is_back() {
-    let world = world();
+    let world = world(Setup::default());
     let scenario = Scenario::new(&world, "down-at-expiry");
     let first = world.start_controller(&world.controller().in_pod(POD));
     let accesses = [
@@ -144,7 +156,7 @@ fn what_expired_while_the_controller_was_down_is_taken_when_it_is_back() {
 /// Told to stop, it gives back what it holds, so that the next one need not wait.
 #[test]
 fn a_controller_that_is_told_to_stop_ends_cleanly_and_the_next_one_goes_on_at_once() {
-    let world = world();
+    let world = world(Setup::default());
     let scenario = Scenario::new(&world, "clean-stop");
     let first = world.start_controller(&world.controller());
     let grant = scenario.apply(&Grant::of(&scenario.assignment()));
