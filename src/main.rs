@@ -67,17 +67,20 @@ struct ControllerArgs {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Controller(args) => run_controller(args),
-        Command::Crds { into } => write_crds(into.as_deref()),
+    let (result, in_json) = match Cli::parse().command {
+        Command::Controller(args) => {
+            let in_json = matches!(args.log_format, LogFormat::Json);
+            (run_controller(args), in_json)
+        }
+        Command::Crds { into } => (write_crds(into.as_deref()), false),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("breakglass: {error:#}");
-            ExitCode::FAILURE
-        }
+        Ok(()) => return ExitCode::SUCCESS,
+        // Who reads the log as JSON must find every line so.
+        Err(error) if in_json => tracing::error!("{error:#}"),
+        Err(error) => eprintln!("breakglass: {error:#}"),
     }
+    ExitCode::FAILURE
 }
 
 fn write_crds(folder: Option<&Path>) -> anyhow::Result<()> {

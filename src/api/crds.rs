@@ -5,6 +5,7 @@ use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
 use super::access::BreakglassAccess;
+use super::conditions;
 use super::grant::BreakglassGrant;
 use super::policy::BreakglassPolicy;
 
@@ -12,17 +13,32 @@ use super::policy::BreakglassPolicy;
 pub fn all() -> Result<Vec<Value>, serde_json::Error> {
     let mut grant = to_json(&BreakglassGrant::crd())?;
     // With a default, `status.state` is there from the first moment: selectors and health checks
-    // that read it never fail on an object that the controller has not seen yet.
+    // that read it never fail on an object that the controller has not seen yet. And what nobody has
+    // looked at must not pass for healthy: kstatus takes an object without conditions for that.
     if let Some(status) =
         grant.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/status")
     {
-        *status = merged(status.take(), json!({"default": {"state": "Pending"}}));
+        *status = merged(status.take(), json!({"default": fresh_status()}));
     }
     Ok(vec![
         grant,
         to_json(&BreakglassPolicy::crd())?,
         to_json(&BreakglassAccess::crd())?,
     ])
+}
+
+/// The status of a grant that no controller has seen. Its time is that of nobody's doing.
+fn fresh_status() -> Value {
+    json!({
+        "state": "Pending",
+        "conditions": [{
+            "type": conditions::READY,
+            "status": "Unknown",
+            "reason": "Pending",
+            "message": "Waiting for the controller",
+            "lastTransitionTime": "1970-01-01T00:00:00Z",
+        }],
+    })
 }
 
 /// The definitions as files: name and content, one file per kind.

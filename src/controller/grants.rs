@@ -209,9 +209,20 @@ async fn announce(
         return;
     };
     let meta = &object.metadata;
-    tracing::info!(
-        grant = meta.name, namespace = meta.namespace, uid = meta.uid, from = ?old.state, to = ?new.state,
-        reason = after.reason, message = after.message, "grant"
+    let (stalled, overdue) = (
+        reason(new, conditions::STALLED),
+        reason(new, conditions::REVOKE_OVERDUE).is_some(),
     );
+    if stalled.is_some() || overdue {
+        tracing::warn!(
+            grant = meta.name, namespace = meta.namespace, uid = meta.uid, from = ?old.state, to = ?new.state,
+            reason = after.reason, message = after.message, stalled, overdue, "grant"
+        );
+    } else {
+        tracing::info!(
+            grant = meta.name, namespace = meta.namespace, uid = meta.uid, from = ?old.state, to = ?new.state,
+            reason = after.reason, message = after.message, "grant"
+        );
+    }
     events::publish(context, object, new, after).await;
 }

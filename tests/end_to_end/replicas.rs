@@ -181,7 +181,9 @@ fn an_observer_beside_a_real_controller_leaves_the_work_to_it() {
     });
     let real = world.start_controller(&world.controller());
     grant.wait_until_given();
-    assert!(leads(&real) && !leads(&observer));
+    eventually("the observer stands back", || {
+        leads(&real) && !leads(&observer)
+    });
     grant.revoke();
     grant.wait_until_taken("Revoked");
     assert_eq!(grant.row()["STATE"], "Revoked");
