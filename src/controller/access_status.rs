@@ -13,7 +13,7 @@ use crate::aws::error::Class;
 use crate::clock::after;
 use crate::config::Settings;
 use crate::decide::grant::gone;
-use crate::decide::ledger::due_claims;
+use crate::decide::ledger::{due_claims, revoke_due};
 
 /// The status of an access.
 pub fn status(
@@ -121,7 +121,6 @@ fn overdue_since(
     {
         return None;
     }
-    let unsettled = ledger.ended.iter().filter(|ended| !ended.settled);
-    let due = unsettled.map(|ended| ended.time).max()?;
+    let due = revoke_due(ledger, now)?;
     (now >= after(due, settings.overdue)).then_some(due)
 }

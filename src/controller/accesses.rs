@@ -10,8 +10,6 @@ use kube::runtime::controller::Action;
 use super::access_status::status;
 use super::cluster::{Error as ClusterError, parse_access};
 use super::context::Context;
-use super::executor::purpose;
-use super::memory::Purpose;
 use super::watch::NamedGrant;
 use super::{quorum, wake};
 use crate::api::FINALIZER;
@@ -24,7 +22,9 @@ use crate::aws::desk::{Priority, Request};
 use crate::clock::after;
 use crate::decide::access::{Known, Step, next, next_wake};
 use crate::decide::grant_view::GrantView;
-use crate::decide::ledger::{Evidence, Lookup, due_claims, end, end_of, evidence};
+use crate::decide::ledger::{
+    Evidence, Lookup, Purpose, due_claims, end, end_of, evidence, purpose, revoke_due,
+};
 
 /// Why an access could not be looked after.
 #[derive(Debug, thiserror::Error)]
@@ -229,14 +229,6 @@ fn tell_who_asked(context: &Context, access: &BreakglassAccess, name: &str) {
             });
         }
     }
-}
-
-/// When the access should have been gone: when the last claim that ended did.
-fn revoke_due(ledger: &BreakglassAccessSpec, now: Timestamp) -> Option<Timestamp> {
-    let unsettled = ledger.ended.iter().filter(|ended| !ended.settled);
-    let ended = unsettled.map(|ended| ended.time);
-    let expired = ledger.claims.iter().map(|claim| claim.expiry_time);
-    ended.chain(expired.filter(|end| *end <= now)).max()
 }
 
 /// When an open access is to be compared with AWS again.

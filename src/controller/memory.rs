@@ -10,17 +10,7 @@ use crate::api::access::{Attempt, BreakglassAccess};
 use crate::aws::Seen;
 use crate::aws::desk::Priority;
 use crate::aws::error::Class;
-
-/// What a turn is for. A failure of one holds up no other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// To take access away.
-    Revoke,
-    /// To give it.
-    Grant,
-    /// To compare it with AWS.
-    Watch,
-}
+use crate::decide::ledger::Purpose;
 
 impl From<Priority> for Purpose {
     fn from(priority: Priority) -> Self {

@@ -1,4 +1,4 @@
-//! The vocabulary of the ledger protocol: what covers a tuple, what is outstanding, who may act.
+//! The vocabulary of the ledger protocol: what covers a tuple, what is outstanding, what is to be done, who may act.
 //!
 //! Every function takes the ledger as it was read and the time of the question.
 
@@ -234,4 +234,36 @@ pub fn settle_window(tuple: &Tuple, settings: &Settings) -> std::time::Duration 
         Tuple::AccountAssignment(_) | Tuple::IdentityCenterGroup(_) => settings.settle_window,
         Tuple::IamGroup(_) => settings.iam_settle_window,
     }
+}
+
+/// What is to be done about a tuple. A failure of one holds up no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To take access away.
+    Revoke,
+    /// To give it.
+    Grant,
+    /// To compare it with AWS.
+    Watch,
+}
+
+/// What is to be done about a tuple now.
+pub fn purpose(ledger: &BreakglassAccessSpec, now: Timestamp) -> Purpose {
+    let mut due = due_claims(ledger, now).peekable();
+    if due.peek().is_none() {
+        Purpose::Revoke
+    } else if due.any(|claim| claim.active_time.is_none()) || ledger.state == AccessState::Settling
+    {
+        Purpose::Grant
+    } else {
+        Purpose::Watch
+    }
+}
+
+/// When the access should have been gone: when the last claim that ended did.
+pub fn revoke_due(ledger: &BreakglassAccessSpec, now: Timestamp) -> Option<Timestamp> {
+    let unsettled = ledger.ended.iter().filter(|ended| !ended.settled);
+    let ended = unsettled.map(|ended| ended.time);
+    let expired = ledger.claims.iter().map(|claim| claim.expiry_time);
+    ended.chain(expired.filter(|end| *end <= now)).max()
 }

@@ -15,13 +15,13 @@ use tokio_util::task::TaskTracker;
 
 use super::cluster::Error as ClusterError;
 use super::context::Context;
-use super::memory::{Hold, Purpose, Trouble};
+use super::memory::{Hold, Trouble};
 use super::{offline, wake};
 use crate::aws::error::{Class, Error as AwsError};
 use crate::clock::{after, until};
 use crate::decide::access::Waiting;
+use crate::decide::ledger::Purpose;
 use crate::telemetry::chain;
-pub use turn::purpose;
 
 /// Why a turn came to nothing.
 #[derive(Debug, thiserror::Error)]

@@ -4,29 +4,15 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::super::context::Context;
-use super::super::memory::Purpose;
 use super::super::{offline, quorum};
 use super::{Failure, send};
-use crate::api::access::{AccessState, BreakglassAccess, BreakglassAccessSpec};
+use crate::api::access::BreakglassAccess;
 use crate::aws::Seen;
 use crate::decide::access::{Known, Reading, Step, Waiting, next};
-use crate::decide::ledger::{due_claims, end};
+use crate::decide::ledger::{Purpose, end, purpose};
 
 /// No turn of the protocol takes more steps; a turn that would is decided again later.
 const MOST_STEPS: usize = 12;
-
-/// What a turn is for, given the ledger.
-pub fn purpose(ledger: &BreakglassAccessSpec, now: Timestamp) -> Purpose {
-    let mut due = due_claims(ledger, now).peekable();
-    if due.peek().is_none() {
-        Purpose::Revoke
-    } else if due.any(|claim| claim.active_time.is_none()) || ledger.state == AccessState::Settling
-    {
-        Purpose::Grant
-    } else {
-        Purpose::Watch
-    }
-}
 
 /// The steps of one turn, each decided on the ledger as it is then.
 pub(super) async fn take(
