@@ -15,7 +15,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tokio::time::Instant;
 
 use super::desk::{Desk, DeskKey};
-use super::error::{Class, Effect, Error};
+use super::error::{Effect, Error};
 use super::outcome::{Cleared, Outcome};
 use crate::api::access::Operation;
 
@@ -83,10 +83,12 @@ impl Calls {
         };
         made(operation, Effect::Write, send(check))
             .await
-            .map_err(|error| match error.class {
-                _ if late.load(Ordering::Acquire) => Outcome::NotSent,
-                Class::OutcomeUnknown => Outcome::Unknown(error),
-                _ => Outcome::Failed(error),
+            .map_err(|error| {
+                if late.load(Ordering::Acquire) {
+                    Outcome::NotSent
+                } else {
+                    error.into()
+                }
             })
     }
 }

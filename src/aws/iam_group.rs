@@ -380,7 +380,7 @@ impl IamGroups {
             .note(&Self::desk_key(&tuple.account), OPERATION, send)
             .await;
         Some(
-            answer.map_or_else(Outcome::Failed, |answer| Outcome::Succeeded {
+            answer.map_or_else(Outcome::from, |answer| Outcome::Succeeded {
                 request_id: request_id(&answer),
             }),
         )
@@ -402,7 +402,7 @@ impl IamGroups {
             .note(&Self::desk_key(&tuple.account), "iam:UntagUser", send)
             .await;
         Some(
-            answer.map_or_else(Outcome::Failed, |answer| Outcome::Succeeded {
+            answer.map_or_else(Outcome::from, |answer| Outcome::Succeeded {
                 request_id: request_id(&answer),
             }),
         )

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::error::Error;
+use super::error::{Class, Error};
 use crate::api::access::Operation;
 use crate::api::tuple::Tuple;
 use crate::clock::Clock;
@@ -76,6 +76,16 @@ pub enum Outcome {
     Unknown(Error),
     /// The time to send it was over before its turn came.
     NotSent,
+}
+
+impl From<Error> for Outcome {
+    /// A write that was answered with an error, or not at all.
+    fn from(error: Error) -> Self {
+        match error.class {
+            Class::OutcomeUnknown => Self::Unknown(error),
+            _ => Self::Failed(error),
+        }
+    }
 }
 
 impl Outcome {

@@ -418,6 +418,32 @@ fn rights(user: &str, namespace: &str) -> BTreeSet<String> {
     rights
 }
 
+/// The roles for people suffice for what they are for, and for no more.
+#[test]
+fn the_roles_for_people_let_them_look_and_end() {
+    let server = ApiServer::shared();
+    server.namespace("roles");
+    server
+        .send(ApiServer::ADMIN, "create", &grant("roles", "x"))
+        .unwrap();
+    let may = |role: &str, line: &str| {
+        let user = format!("as-{role}");
+        let bind = format!("create clusterrolebinding {user} --clusterrole={role} --user={user}");
+        // It may be bound already.
+        let _ = server.kubectl(ApiServer::ADMIN, &bind);
+        let asked = format!("{line} --as={user}");
+        server.kubectl(ApiServer::ADMIN, &asked)
+    };
+    let revoke = "annotate bgg x -n roles breakglass.dev/revoke=test";
+    may("breakglass-viewer", "get bgg -n roles").unwrap();
+    may("breakglass-viewer", "get bga").unwrap_err();
+    may("breakglass-viewer", revoke).unwrap_err();
+    may("breakglass-auditor", "get bgg,bga,bgp -A").unwrap();
+    may("breakglass-auditor", revoke).unwrap_err();
+    may("breakglass-responder", revoke).unwrap();
+    may("breakglass-responder", "delete bgg x -n roles").unwrap();
+}
+
 /// Every right beyond this list would be one that a thief of its token has too.
 #[test]
 fn the_controller_has_no_right_that_it_does_not_need() {

@@ -227,30 +227,29 @@ pub(super) async fn mark(context: &Context, access: &BreakglassAccess) {
         return;
     };
     let tag = context.aws.mark(&access.spec.tuple, expiry);
-    let Ok(outcome) = tokio::time::timeout(TAGGED_WITHIN, tag).await else {
-        return tracing::info!("the marker tag took too long; access is given all the same");
-    };
-    tagged(context, access, audit::Action::Tag, begun, outcome);
+    tagged(context, access, audit::Action::Tag, begun, tag).await;
 }
 
 /// Takes the mark off, after the membership is gone: the other order would forget who is a member.
 async fn unmark(context: &Context, access: &BreakglassAccess) {
     let begun = context.clock.now();
     let tag = context.aws.unmark(&access.spec.tuple);
-    let Ok(outcome) = tokio::time::timeout(TAGGED_WITHIN, tag).await else {
-        return tracing::info!("the marker tag could not be removed in time");
-    };
-    tagged(context, access, audit::Action::Untag, begun, outcome);
+    tagged(context, access, audit::Action::Untag, begun, tag).await;
 }
 
-fn tagged(
+async fn tagged(
     context: &Context,
     access: &BreakglassAccess,
     action: audit::Action<'_>,
     begun: Timestamp,
-    outcome: Option<Outcome>,
+    tag: impl Future<Output = Option<Outcome>>,
 ) {
-    let Some(outcome) = outcome else {
+    let in_doubt = |_| {
+        let error = AwsError::new("iam", Class::OutcomeUnknown, "no answer in time");
+        Some(Outcome::Unknown(error))
+    };
+    let outcome = tokio::time::timeout(TAGGED_WITHIN, tag).await;
+    let Some(outcome) = outcome.unwrap_or_else(in_doubt) else {
         return; // There is nothing to put a tag on.
     };
     if let Outcome::Failed(error) | Outcome::Unknown(error) = &outcome {
