@@ -3,13 +3,15 @@
 //!
 //! - [`target`], [`grant_view`]: what people wrote, parsed once at the edge;
 //! - [`policy`]: is this grant admitted, denied, and by which policy;
-//! - [`grant`]: what to do about a grant, and [`grant_status`]: what to tell people about it;
+//! - [`grant`]: what to do about a grant, and [`grant_status`]: what to tell people about it
+//!   (`grant_verdict` finds the words);
 //! - [`access`]: the ledger protocol of one tuple, and [`ledger`]: its vocabulary.
 
 pub mod access;
 pub mod glob;
 pub mod grant;
 pub mod grant_status;
+mod grant_verdict;
 pub mod grant_view;
 pub mod ledger;
 pub mod policy;
