@@ -63,6 +63,8 @@ pub struct Remembered {
     pub unrecorded: Option<Unrecorded>,
     /// The ledger as this process last wrote it. The watch may show it later, or never.
     pub written: Option<Arc<BreakglassAccess>>,
+    /// The expiry on the tag that marks the access as ours, if this process has put one.
+    pub tagged: Option<Timestamp>,
     /// Whether a write that gives up our authority to act without the ledger was sent. It counts from
     /// then on: its answer may be lost.
     pub gave_up: bool,

@@ -226,31 +226,43 @@ pub(super) async fn mark(context: &Context, access: &BreakglassAccess) {
     else {
         return;
     };
+    let name = access.metadata.name.as_deref().unwrap_or_default();
+    // A turn that is decided again finds it there.
+    if context.memory.get(name).tagged == Some(expiry) {
+        return;
+    }
     let tag = context.aws.mark(&access.spec.tuple, expiry);
-    tagged(context, access, audit::Action::Tag, begun, tag).await;
+    if tagged(context, access, audit::Action::Tag, begun, tag).await {
+        context
+            .memory
+            .update(name, |tuple| tuple.tagged = Some(expiry));
+    }
 }
 
 /// Takes the mark off, after the membership is gone: the other order would forget who is a member.
 async fn unmark(context: &Context, access: &BreakglassAccess) {
     let begun = context.clock.now();
+    let name = access.metadata.name.as_deref().unwrap_or_default();
+    context.memory.update(name, |tuple| tuple.tagged = None);
     let tag = context.aws.unmark(&access.spec.tuple);
     tagged(context, access, audit::Action::Untag, begun, tag).await;
 }
 
+/// Waits for the answer and tells of it. True if the tag was changed.
 async fn tagged(
     context: &Context,
     access: &BreakglassAccess,
     action: audit::Action<'_>,
     begun: Timestamp,
     tag: impl Future<Output = Option<Outcome>>,
-) {
+) -> bool {
     let in_doubt = |_| {
         let error = AwsError::new("iam", Class::OutcomeUnknown, "no answer in time");
         Some(Outcome::Unknown(error))
     };
     let outcome = tokio::time::timeout(TAGGED_WITHIN, tag).await;
     let Some(outcome) = outcome.unwrap_or_else(in_doubt) else {
-        return; // There is nothing to put a tag on.
+        return false; // There is nothing to put a tag on.
     };
     if let Outcome::Failed(error) | Outcome::Unknown(error) = &outcome {
         tracing::info!(%error, "the marker tag could not be changed; it decides nothing");
@@ -262,4 +274,5 @@ async fn tagged(
         begun,
         ended: context.clock.now(),
     });
+    matches!(outcome, Outcome::Succeeded { .. })
 }
