@@ -307,6 +307,13 @@ fn a_mark_names_the_group_while_access_is_given() {
     let grant = scenario.apply(&Grant::of(&access));
     grant.wait_until_given();
     assert_eq!(marks(), 1);
+    let calls = scenario.calls_about(&[&access.user]);
+    let puts = calls.iter().filter(|call| call.operation == "TagUser");
+    assert_eq!(
+        puts.count(),
+        1,
+        "it is put once, however often a turn is decided again"
+    );
     grant.revoke();
     grant.wait_until_taken("Revoked");
     eventually("the mark is gone", || marks() == 0);
