@@ -217,3 +217,15 @@ pub fn tap_accesses(
         })
         .boxed()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::unpanicked;
+
+    #[tokio::test]
+    async fn a_panic_is_caught_and_what_does_not_panic_is_passed_on() {
+        assert_eq!(unpanicked(async { 7 }).await, Some(7));
+        let unlucky = async { panic!("for this test") };
+        assert_eq!(unpanicked::<()>(unlucky).await, None);
+    }
+}
