@@ -1,0 +1,1 @@
+//! The whole program on virtual time, against simulated Kubernetes and AWS.
