@@ -8,9 +8,11 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use breakglass::api::access::Holder;
 use breakglass::api::crds;
+use breakglass::aws;
 use breakglass::clock::Clock;
 use breakglass::config::Config;
-use breakglass::controller::{self, Options};
+use breakglass::controller::{self, Connections, Options};
+use breakglass::telemetry::audit::Audit;
 use breakglass::telemetry::{LogFormat, log_to_stderr};
 use clap::{Args, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
@@ -113,21 +115,31 @@ fn run_controller(args: ControllerArgs) -> anyhow::Result<()> {
             .unwrap_or_else(|| run.clone()),
         run,
     };
+    let audit = match &args.audit {
+        None => Audit::stdout(),
+        Some(path) => Audit::file(path)
+            .with_context(|| format!("cannot write the audit file {}", path.display()))?,
+    };
+    let region = config.identity_center.region.clone();
     let options = Options {
         config,
         observe: args.observe,
-        listen: args.listen,
-        audit: args.audit,
+        listen: Some(args.listen),
+        audit,
         me,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let client = controller::client().await?;
+        let connections = Connections {
+            client: controller::client().await?,
+            sdk: aws::environment(region.as_deref()).await,
+            clock: Clock::system(),
+        };
         let shutdown = CancellationToken::new();
         tokio::spawn(cancel_on_signal(shutdown.clone()));
-        controller::run(client, Clock::system(), options, shutdown).await?;
+        controller::run(connections, options, shutdown).await?;
         Ok(())
     })
 }

@@ -34,32 +34,32 @@ impl TimeSource for SdkClock {
     }
 }
 
-/// What the environment says (Region, credentials, endpoints), with the settings that all our calls
-/// share.
-pub(super) async fn environment(region: Option<&str>, clock: Clock) -> SdkConfig {
+/// Credentials, Region and endpoint as the environment gives them (variables, profile, web identity,
+/// container, instance); a Region that is given counts before its. Nothing is asked of AWS yet.
+pub async fn environment(region: Option<&str>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
     if let Some(region) = region {
         loader = loader.region(Region::new(region.to_owned()));
     }
-    with_our_settings(loader.load().await, clock)
+    loader.load().await
 }
 
 /// The settings that all our calls share. The SDK has a limit for connecting only; the rest are
 /// ours.
-pub(super) fn with_our_settings(sdk: SdkConfig, clock: Clock) -> SdkConfig {
+pub(super) fn with_our_settings(sdk: &SdkConfig, clock: Clock) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(10))
         .operation_timeout(Duration::from_secs(30))
         .build();
-    let mut config = sdk
-        .into_builder()
+    let mut ours = sdk
+        .to_builder()
         .timeout_config(timeouts)
         .time_source(SdkClock(clock))
         .identity_cache(IdentityCache::lazy().build())
         .retry_config(RetryConfig::standard().with_max_attempts(2));
-    config.set_app_name(AppName::new(APP_NAME).ok());
-    config.build()
+    ours.set_app_name(AppName::new(APP_NAME).ok());
+    ours.build()
 }
 
 /// Clients of the services, made when they are first needed and then kept: each has its connections,

@@ -21,6 +21,7 @@ use crate::decide::policy::Management;
 use crate::decide::target::Target;
 use account_assignment::AccountAssignments;
 use calls::Calls;
+pub use credentials::environment;
 use credentials::{Role, Roles};
 use desk::{Desk, DeskKey};
 use error::Error;
@@ -103,15 +104,15 @@ pub enum ConnectError {
 }
 
 impl Aws {
-    /// Reads credentials, Region and endpoint the usual way (environment, profile, web identity,
-    /// container, instance). Fails only where no call could ever work until a person acts; ask
-    /// [`Aws::problems`] for the rest.
-    pub async fn connect(config: &Config, desk: Desk, clock: Clock) -> Result<Self, ConnectError> {
-        let sdk = credentials::environment(config.identity_center.region.as_deref(), clock).await;
-        Self::with(&sdk, config, desk).await
-    }
-
-    async fn with(sdk: &SdkConfig, config: &Config, desk: Desk) -> Result<Self, ConnectError> {
+    /// Calls AWS with those credentials, at that endpoint. Fails only where no call could ever work
+    /// until a person acts; ask [`Aws::problems`] for the rest.
+    pub async fn connect(
+        sdk: &SdkConfig,
+        config: &Config,
+        desk: Desk,
+        clock: Clock,
+    ) -> Result<Self, ConnectError> {
+        let sdk = &credentials::with_our_settings(sdk, clock);
         let region = sdk.region().ok_or(ConnectError::NoRegion)?.to_string();
         let calls = Calls::new(desk);
         let environment = Role::of_the_environment(sdk);

@@ -27,16 +27,17 @@ pub mod wake;
 pub mod watch;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Api, Client};
 use tokio::sync::watch::channel as watch_channel;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::api::access::Holder;
 use crate::aws::desk::Desk;
@@ -61,10 +62,10 @@ pub struct Options {
     pub config: Config,
     /// Whether to decide and report only.
     pub observe: bool,
-    /// Where probes and metrics are served.
-    pub listen: SocketAddr,
-    /// File for audit lines; none means standard output.
-    pub audit: Option<PathBuf>,
+    /// Where probes and metrics are served; none: nowhere.
+    pub listen: Option<SocketAddr>,
+    /// Where audit lines go.
+    pub audit: Audit,
     /// This run of this process.
     pub me: Holder,
 }
@@ -89,9 +90,6 @@ pub enum Error {
     /// A part of the process ended.
     #[error(transparent)]
     EndedEarly(#[from] EndedEarly),
-    /// The audit file can't be had.
-    #[error("cannot write the audit file {}", .0.display())]
-    Audit(PathBuf, #[source] std::io::Error),
 }
 
 /// A client for the cluster of KUBECONFIG or of the pod. kube's own retries are off: they would
@@ -104,28 +102,48 @@ pub async fn client() -> Result<Client, Error> {
     Client::try_from(config).map_err(|error| Error::Cluster(error.to_string()))
 }
 
-/// Runs the controller until `shutdown`.
+/// What the controller knows the world by.
+#[derive(Clone)]
+pub struct Connections {
+    /// The API server.
+    pub client: Client,
+    /// AWS: see [`crate::aws::environment`].
+    pub sdk: SdkConfig,
+    /// The time of day.
+    pub clock: Clock,
+}
+
+impl std::fmt::Debug for Connections {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connections").finish_non_exhaustive()
+    }
+}
+
+/// Runs the controller until `shutdown`. Where the future is dropped instead, everything it has begun
+/// stops where it is, as when the process is killed.
 #[expect(
     clippy::too_many_lines,
     reason = "wiring, in the order in which things start and stop"
 )]
 pub async fn run(
-    client: Client,
-    clock: Clock,
+    connections: Connections,
     options: Options,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
-    let listener = http::bind(options.listen)
-        .await
-        .map_err(|error| Error::Listen(options.listen, error))?;
-    let audit = match &options.audit {
-        None => Audit::stdout(),
-        Some(path) => Audit::file(path).map_err(|error| Error::Audit(path.clone(), error))?,
-    };
+    let Connections { client, sdk, clock } = connections;
     let probes = Probes::default();
-    let serving = tokio::spawn(http::serve(listener, probes.clone()));
+    let serving = match options.listen {
+        None => None,
+        Some(address) => {
+            let listener = http::bind(address)
+                .await
+                .map_err(|error| Error::Listen(address, error))?;
+            let serving = tokio::spawn(http::serve(listener, probes.clone()));
+            Some(AbortOnDropHandle::new(serving))
+        }
+    };
     let desk = Desk::new(&options.config.settings);
-    let aws = Aws::connect(&options.config, desk.clone(), clock.clone()).await?;
+    let aws = Aws::connect(&sdk, &options.config, desk.clone(), clock.clone()).await?;
     tokio::select! {
         checked = startup::check(&client) => checked?,
         () = shutdown.cancelled() => return Ok(()),
@@ -165,7 +183,7 @@ pub async fn run(
             grants: wake_grants,
             accesses: wake_accesses,
         },
-        audit,
+        audit: options.audit,
         metrics: Metrics::default(),
         recorder: RecorderDebug(Recorder::new(client.clone(), reporter)),
         attempts: AtomicU64::new(0),
@@ -201,7 +219,7 @@ pub async fn run(
     };
     // The lease is given up last, when nothing of ours runs any more.
     let resign = CancellationToken::new();
-    let election = tokio::spawn(leader::run(
+    let election = AbortOnDropHandle::new(tokio::spawn(leader::run(
         Api::namespaced(client.clone(), client.default_namespace()),
         format!("{pod}/{run}"),
         context.clock.clone(),
@@ -209,7 +227,7 @@ pub async fn run(
         context.observe,
         resign.clone(),
         tell(&everything),
-    ));
+    )));
     let watch_policies = policies::run(
         Arc::clone(&context),
         policies,
@@ -219,7 +237,9 @@ pub async fn run(
     );
     let mut tasks = Tasks::new(shutdown);
     // It goes on until the process is gone: a probe that is slow must not hold up the end.
-    tasks.run_until_shutdown("the port for probes", async { drop(serving.await) });
+    if let Some(serving) = serving {
+        tasks.run_until_shutdown("the port for probes", async { drop(serving.await) });
+    }
     tasks.run_until_shutdown("the watch of the policies", watch_policies);
     tasks.run("the executor", executor::run(Arc::clone(&context)));
     tasks.run(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::TryStreamExt;
 use kube::core::DynamicObject;
 use tokio::sync::{broadcast, watch};
+use tokio::task::JoinSet;
 
 use super::cluster::set_status;
 use super::context::Context;
@@ -26,12 +27,14 @@ pub async fn run(
 ) {
     let mut known = Vec::new();
     let mut look = everything.subscribe();
+    let mut telling = JoinSet::new();
     loop {
         let event = tokio::select! {
             event = events.try_next() => event,
             _ = look.recv() => {
                 // It must not hold up the next policy, a Deny perhaps.
-                tokio::spawn(show_all(Arc::clone(&context), mirror.all()));
+                telling.spawn(show_all(Arc::clone(&context), mirror.all()));
+                while telling.try_join_next().is_some() {}
                 continue;
             }
         };

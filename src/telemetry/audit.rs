@@ -1,7 +1,7 @@
 //! The audit trail: one JSON line for each write to AWS. Its schema is part of the API.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -20,13 +20,12 @@ use crate::decide::ledger::due_claims;
 const SCHEMA: &str = "breakglass.dev/audit/v1";
 
 /// Where audit lines go.
-#[derive(Debug)]
-pub struct Audit(Sink);
+pub struct Audit(Mutex<Box<dyn io::Write + Send>>);
 
-#[derive(Debug)]
-enum Sink {
-    Stdout,
-    File(Mutex<File>),
+impl std::fmt::Debug for Audit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Audit")
+    }
 }
 
 /// What was done in AWS.
@@ -99,13 +98,18 @@ struct Grant<'a> {
 impl Audit {
     /// Lines go to standard output.
     pub fn stdout() -> Self {
-        Self(Sink::Stdout)
+        Self::to(io::stdout())
     }
 
     /// Lines are added to a file.
-    pub fn file(path: &Path) -> std::io::Result<Self> {
+    pub fn file(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(Self(Sink::File(Mutex::new(file))))
+        Ok(Self::to(file))
+    }
+
+    /// Lines go there.
+    pub fn to(sink: impl io::Write + Send + 'static) -> Self {
+        Self(Mutex::new(Box::new(sink)))
     }
 
     /// Writes a line. A line that can't be written goes to the log instead, in full: an AWS write
@@ -115,13 +119,8 @@ impl Audit {
             Ok(line) => line,
             Err(error) => return tracing::error!(%error, "an audit line could not be made"),
         };
-        let written = match &self.0 {
-            Sink::Stdout => writeln!(std::io::stdout().lock(), "{line}"),
-            Sink::File(file) => {
-                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-                writeln!(file, "{line}").and_then(|()| file.flush())
-            }
-        };
+        let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = writeln!(sink, "{line}").and_then(|()| sink.flush());
         if let Err(error) = written {
             tracing::error!(%error, line, "an audit line could not be written");
         }

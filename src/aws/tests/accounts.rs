@@ -259,8 +259,7 @@ async fn without_a_region_it_does_not_start_and_says_what_to_do() {
         .into_builder()
         .region(None)
         .build();
-    let desk = Desk::new(&Settings::default());
-    let error = Aws::with(&sdk, &Config::default(), desk).await.unwrap_err();
+    let error = cloud.connect(&sdk, &Config::default()).await.unwrap_err();
     assert!(matches!(error, ConnectError::NoRegion));
     assert!(error.to_string().contains("AWS_REGION"), "{error}");
 }

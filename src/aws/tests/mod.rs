@@ -18,7 +18,7 @@ use aws_simulator::{CallRecord, Change, Seed, Simulator, TrueInstance};
 
 use super::desk::Desk;
 use super::error::Class;
-use super::{Aws, Cleared, Outcome, Resolved, Seen, credentials};
+use super::{Aws, Cleared, ConnectError, Outcome, Resolved, Seen};
 use crate::api::access::Operation;
 use crate::api::tuple::Tuple;
 use crate::clock::{Clock, after};
@@ -66,28 +66,23 @@ impl Cloud {
     /// What the environment would say of a caller in this account.
     fn environment(&self, account: &str) -> SdkConfig {
         let client = self.simulator.http_client();
-        credentials::with_our_settings(
-            caller(account).into_builder().http_client(client).build(),
-            self.clock(),
-        )
+        caller(account).into_builder().http_client(client).build()
     }
 
     /// Over a socket, with the SDK's own HTTP client.
     async fn aws_at(&self, url: &str) -> Aws {
         let sdk = caller(MANAGEMENT).into_builder().endpoint_url(url).build();
-        let sdk = credentials::with_our_settings(sdk, self.clock());
-        let desk = Desk::new(&Settings::default());
-        Aws::with(&sdk, &Config::default(), desk).await.unwrap()
+        self.connect(&sdk, &Config::default()).await.unwrap()
     }
 
     async fn aws_with(&self, account: &str, config: &Config) -> Aws {
-        Aws::with(
-            &self.environment(account),
-            config,
-            Desk::new(&Settings::default()),
-        )
-        .await
-        .unwrap()
+        let sdk = self.environment(account);
+        self.connect(&sdk, config).await.unwrap()
+    }
+
+    async fn connect(&self, sdk: &SdkConfig, config: &Config) -> Result<Aws, ConnectError> {
+        let desk = Desk::new(&Settings::default());
+        Aws::connect(sdk, config, desk, self.clock()).await
     }
 
     /// With the default configuration, and the credentials of the management account.

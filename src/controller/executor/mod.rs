@@ -11,7 +11,7 @@ mod turn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::task::TaskTracker;
+use tokio::task::JoinSet;
 
 use super::cluster::Error as ClusterError;
 use super::context::Context;
@@ -42,10 +42,11 @@ enum Failure {
 
 /// Hands out turns until the process ends.
 pub async fn run(context: Arc<Context>) {
-    let turns = TaskTracker::new();
+    let mut turns = JoinSet::new();
     loop {
         let turn = tokio::select! {
             turn = context.desk.next() => turn,
+            Some(_) = turns.join_next() => continue,
             () = context.shutdown.cancelled() => break,
         };
         let context = Arc::clone(&context);
@@ -64,8 +65,7 @@ pub async fn run(context: Arc<Context>) {
             context.wakers.access(&name);
         });
     }
-    turns.close();
-    turns.wait().await;
+    while turns.join_next().await.is_some() {}
 }
 
 /// What a turn taught about why the tuple is not at rest, and how long to pause.
