@@ -92,6 +92,10 @@ pub struct Settings {
     /// How often the watches start again with a full listing.
     #[serde(with = "gep_2257")]
     pub relist_interval: Duration,
+    /// How long the lease is good for by which replicas take turns: it is renewed five times in that
+    /// time, and another replica takes over within it when the leader dies.
+    #[serde(with = "gep_2257")]
+    pub lease_duration: Duration,
     /// AWS calls per second and service, of the 20 that the whole organization has.
     pub calls_per_second: u32,
     /// Assignment operations under way at once, of the 10 that AWS allows.
@@ -114,6 +118,7 @@ impl Default for Settings {
             blocked_retry: minutes(60),
             drift_interval: minutes(10),
             relist_interval: minutes(4),
+            lease_duration: Duration::from_secs(15),
             calls_per_second: 8,
             in_flight: 8,
         }
@@ -192,10 +197,14 @@ impl Config {
             ("blockedRetry", settings.blocked_retry),
             ("driftInterval", settings.drift_interval),
             ("relistInterval", settings.relist_interval),
+            ("leaseDuration", settings.lease_duration),
         ] {
             if time.is_zero() {
                 return Err(format!("settings.{name} must be longer than nothing"));
             }
+        }
+        if settings.lease_duration < Duration::from_secs(5) {
+            return Err("settings.leaseDuration must be 5s or longer: it is renewed five times in that time".into());
         }
         if self.settings.calls_per_second == 0 || self.settings.in_flight == 0 {
             return Err("callsPerSecond and inFlight must be at least 1, or no access could ever be taken away".into());
@@ -255,6 +264,7 @@ mod tests {
             ("settings: {settleWindow: 1d}", "1d"),
             ("settings: {inFlight: 0}", "inFlight"),
             ("settings: {unknownOutcome: 0s}", "unknownOutcome"),
+            ("settings: {leaseDuration: 4s}", "leaseDuration"),
             ("iamAccounts: [{account: '123'}]", "`123`"),
             (
                 "iamAccounts: [{account: '111122223333'}, {account: '111122223333'}]",

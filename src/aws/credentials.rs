@@ -13,6 +13,7 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sts::config::retry::{RetryPartition, TokenBucket};
 use aws_smithy_async::time::TimeSource;
 use tokio::sync::OnceCell;
 
@@ -67,33 +68,59 @@ pub(super) fn with_our_settings(sdk: &SdkConfig, clock: Clock) -> SdkConfig {
 #[derive(Debug)]
 pub(super) struct Clients {
     sdk: SdkConfig,
+    /// One account's failures must not use up the retries of another.
+    retries: RetryPartition,
     sso_admin: OnceLock<aws_sdk_ssoadmin::Client>,
     identity_store: OnceLock<aws_sdk_identitystore::Client>,
     iam: OnceLock<aws_sdk_iam::Client>,
+    sts: OnceLock<aws_sdk_sts::Client>,
 }
 
 impl Clients {
     fn new(sdk: SdkConfig) -> Self {
+        let retries = RetryPartition::custom(APP_NAME)
+            .token_bucket(TokenBucket::default())
+            .build();
         Self {
             sdk,
+            retries,
             sso_admin: OnceLock::new(),
             identity_store: OnceLock::new(),
             iam: OnceLock::new(),
+            sts: OnceLock::new(),
         }
     }
 
     pub(super) fn sso_admin(&self) -> &aws_sdk_ssoadmin::Client {
-        self.sso_admin
-            .get_or_init(|| aws_sdk_ssoadmin::Client::new(&self.sdk))
+        self.sso_admin.get_or_init(|| {
+            let config = aws_sdk_ssoadmin::config::Builder::from(&self.sdk);
+            let config = config.retry_partition(self.retries.clone()).build();
+            aws_sdk_ssoadmin::Client::from_conf(config)
+        })
     }
 
     pub(super) fn identity_store(&self) -> &aws_sdk_identitystore::Client {
-        self.identity_store
-            .get_or_init(|| aws_sdk_identitystore::Client::new(&self.sdk))
+        self.identity_store.get_or_init(|| {
+            let config = aws_sdk_identitystore::config::Builder::from(&self.sdk);
+            let config = config.retry_partition(self.retries.clone()).build();
+            aws_sdk_identitystore::Client::from_conf(config)
+        })
     }
 
     pub(super) fn iam(&self) -> &aws_sdk_iam::Client {
-        self.iam.get_or_init(|| aws_sdk_iam::Client::new(&self.sdk))
+        self.iam.get_or_init(|| {
+            let config = aws_sdk_iam::config::Builder::from(&self.sdk);
+            let config = config.retry_partition(self.retries.clone()).build();
+            aws_sdk_iam::Client::from_conf(config)
+        })
+    }
+
+    fn sts(&self) -> &aws_sdk_sts::Client {
+        self.sts.get_or_init(|| {
+            let config = aws_sdk_sts::config::Builder::from(&self.sdk);
+            let config = config.retry_partition(self.retries.clone()).build();
+            aws_sdk_sts::Client::from_conf(config)
+        })
     }
 }
 
@@ -106,7 +133,6 @@ pub(super) struct Role {
     pub(super) reads: Clients,
     /// For writes: one send. A repeated send would come after the check that allowed the first.
     pub(super) writes: Clients,
-    sdk: SdkConfig,
     account: OnceCell<String>,
 }
 
@@ -120,12 +146,15 @@ impl Role {
     }
 
     /// A role, assumed through the Regional endpoint of STS when it is first needed.
+    /// Asked once: whoever needs it tries again, and the SDK counts such retries for all accounts
+    /// together.
     async fn assumed(sdk: &SdkConfig, role_arn: &str, session_name: &str) -> Arc<Self> {
+        let once = sdk.to_builder().retry_config(RetryConfig::disabled());
         let provider = AssumeRoleProvider::builder(role_arn)
-            .configure(sdk)
+            .configure(&once.build())
             .session_name(session_name)
-            .build()
-            .await;
+            .build();
+        let provider = Box::pin(provider).await; // It is large.
         let credentials = SharedCredentialsProvider::new(provider);
         let sdk = sdk.to_builder().credentials_provider(credentials).build();
         Arc::new(Self::new(format!("the role {role_arn}"), sdk))
@@ -138,9 +167,8 @@ impl Role {
             .build();
         Self {
             name,
-            reads: Clients::new(sdk.clone()),
+            reads: Clients::new(sdk),
             writes: Clients::new(once),
-            sdk,
             account: OnceCell::new(),
         }
     }
@@ -153,9 +181,9 @@ impl Role {
                 scope: self.name.clone(),
                 service: Service::Iam,
             };
-            let sts = aws_sdk_sts::Client::new(&self.sdk);
+            let asked = self.reads.sts().get_caller_identity().send();
             let answer = calls
-                .read(&key, OPERATION, sts.get_caller_identity().send())
+                .read(&key, OPERATION, asked)
                 .await
                 .map_err(|mut error| {
                     error.message = format!("{} ({})", error.message, self.name);

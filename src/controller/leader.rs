@@ -16,12 +16,9 @@ use crate::clock::Clock;
 use crate::telemetry::chain;
 
 const NAME: &str = "breakglass-controller";
-/// How long a lease is good for.
-const DURATION: Duration = Duration::from_secs(15);
-/// A leader stops this much earlier than others may start.
-const MARGIN: Duration = Duration::from_secs(3);
-/// How often it is renewed, or looked at.
-const INTERVAL: Duration = Duration::from_secs(3);
+/// The lease is renewed, or looked at, this many times in its length; and a leader stops one such
+/// part earlier than others may start.
+const PARTS: u32 = 5;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// After this long without a lease that could be asked for, a replica works without one: taking
@@ -49,22 +46,33 @@ impl Leadership {
     }
 }
 
+/// Who takes part in the election, and how.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Its name in the lease: pod and run.
+    pub identity: String,
+    /// How long the lease is good for.
+    pub duration: Duration,
+    /// An observer takes no lease, and has the word only while nobody else has one.
+    pub observe: bool,
+    /// For the times that are written into the lease. What counts is the monotonic clock.
+    pub clock: Clock,
+}
+
 /// Takes part in the election until the process ends, then gives the lease up; an observer only
 /// watches it. `elected` is called whenever it has become this replica's turn.
 pub async fn run(
     leases: Api<Lease>,
-    identity: String,
-    clock: Clock,
+    candidate: Candidate,
     leadership: Leadership,
-    observe: bool,
     shutdown: CancellationToken,
     elected: impl Fn(),
 ) {
+    let part = candidate.duration / PARTS;
+    let ours_for = part * (PARTS - 1);
     let mut election = Election {
         leases,
-        identity,
-        clock,
-        observe,
+        candidate,
         seen: None,
     };
     let mut refusals = Refusals::default();
@@ -95,7 +103,7 @@ pub async fn run(
         let was_ours = leadership.is_ours();
         match won {
             Some(true) => {
-                leadership.set(Some(begun + DURATION - MARGIN));
+                leadership.set(Some(begun + ours_for));
                 if !was_ours {
                     tracing::info!("this replica leads");
                     elected();
@@ -111,7 +119,7 @@ pub async fn run(
             None => {}
         }
         tokio::select! {
-            () = tokio::time::sleep(INTERVAL) => {}
+            () = tokio::time::sleep(part) => {}
             () = shutdown.cancelled() => break,
         }
     }
@@ -147,10 +155,7 @@ impl Refusals {
 
 struct Election {
     leases: Api<Lease>,
-    identity: String,
-    clock: Clock,
-    /// An observer takes no lease, and has the word only while nobody else has one.
-    observe: bool,
+    candidate: Candidate,
     /// The version of somebody else's lease, and when we first saw it: it ends by our own clock.
     seen: Option<(String, Instant)>,
 }
@@ -159,7 +164,7 @@ impl Election {
     /// True if the lease is ours now.
     async fn round(&mut self) -> Result<bool, kube::Error> {
         let Some(mut lease) = self.leases.get_opt(NAME).await? else {
-            if self.observe {
+            if self.candidate.observe {
                 return Ok(true);
             }
             let lease = Lease {
@@ -174,10 +179,10 @@ impl Election {
         let spec = lease.spec.clone().unwrap_or_default();
         let holder = spec.holder_identity.clone().unwrap_or_default();
         let may_live = !holder.is_empty() && !self.is_predecessor(&holder);
-        if may_live && holder != self.identity && !self.is_stale(&lease, &spec) {
+        if may_live && holder != self.candidate.identity && !self.is_stale(&lease, &spec) {
             return Ok(false);
         }
-        if self.observe {
+        if self.candidate.observe {
             return Ok(true);
         }
         lease.spec = Some(self.spec(Some(&spec)));
@@ -191,7 +196,7 @@ impl Election {
     /// Whether the holder was an earlier run in our pod, which is dead since we run.
     fn is_predecessor(&self, holder: &str) -> bool {
         let pod = |identity: &str| identity.split_once('/').map(|(pod, _)| pod.to_owned());
-        holder != self.identity && pod(holder) == pod(&self.identity)
+        holder != self.candidate.identity && pod(holder) == pod(&self.candidate.identity)
     }
 
     /// Whether the lease of another has stood still for its whole length while we looked.
@@ -214,12 +219,12 @@ impl Election {
     }
 
     fn spec(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
-        let now = MicroTime(self.clock.now());
-        let renewed = before.filter(|spec| spec.holder_identity.as_ref() == Some(&self.identity));
+        let now = MicroTime(self.candidate.clock.now());
+        let renewed = before.filter(|spec| spec.holder_identity.as_ref() == Some(&self.candidate.identity));
         let transitions = before.and_then(|spec| spec.lease_transitions).unwrap_or(0);
         LeaseSpec {
-            holder_identity: Some(self.identity.clone()),
-            lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
+            holder_identity: Some(self.candidate.identity.clone()),
+            lease_duration_seconds: i32::try_from(self.candidate.duration.as_secs()).ok(),
             acquire_time: renewed.map_or(Some(now.clone()), |spec| spec.acquire_time.clone()),
             renew_time: Some(now),
             lease_transitions: Some(if renewed.is_some() {
@@ -238,7 +243,7 @@ impl Election {
         let Some(spec) = &mut lease.spec else {
             return Ok(());
         };
-        if spec.holder_identity.as_ref() != Some(&self.identity) {
+        if spec.holder_identity.as_ref() != Some(&self.candidate.identity) {
             return Ok(());
         }
         spec.holder_identity = None;

@@ -49,7 +49,7 @@ use crate::telemetry::metrics::Metrics;
 use cluster::Cluster;
 use context::{Context, RecorderDebug, Wakers};
 use http::Probes;
-use leader::Leadership;
+use leader::{Candidate, Leadership};
 use memory::Memory;
 use reconciler::Work;
 use tasks::{EndedEarly, Tasks};
@@ -221,10 +221,13 @@ pub async fn run(
     let resign = CancellationToken::new();
     let election = AbortOnDropHandle::new(tokio::spawn(leader::run(
         Api::namespaced(client.clone(), client.default_namespace()),
-        format!("{pod}/{run}"),
-        context.clock.clone(),
+        Candidate {
+            identity: format!("{pod}/{run}"),
+            duration: context.settings.lease_duration,
+            observe,
+            clock: context.clock.clone(),
+        },
         context.leadership.clone(),
-        context.observe,
         resign.clone(),
         tell(&everything),
     )));
