@@ -1,12 +1,81 @@
 //! The one wall clock. Deadlines are compared with it; waits use tokio's monotonic clock.
+//!
+//! Every answer of AWS and of the API server has a `Date`. Where both agree that the machine's clock is
+//! wrong, theirs counts: access must end on time though somebody has set the clock of a node.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
-/// Where the program reads the time of day. Everything else takes `now` as an argument.
+/// A witness may differ by so much from us, and two witnesses from each other, before it means
+/// anything: a `Date` has whole seconds, and is read when the answer has come.
+pub const TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
+
+/// Where the program reads the time of day. Everything else takes `now` as an argument. Clones share
+/// what the witnesses have told.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+pub struct Clock {
+    machine: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    heard: Arc<Mutex<Heard>>,
+}
+
+/// Who tells us the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Witness {
+    /// The API server.
+    Kubernetes,
+    /// AWS, whichever service.
+    Aws,
+}
+
+/// What the witnesses last told.
+#[derive(Debug, Default)]
+struct Heard {
+    kubernetes: Option<Told>,
+    aws: Option<Told>,
+}
+
+/// A time that was told, and when. Since then the monotonic clock has gone on, however often the
+/// machine's clock was set.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    time: Timestamp,
+    at: Instant,
+}
+
+impl Told {
+    /// By how much the witness is ahead of that clock.
+    fn ahead_of(self, machine: Timestamp) -> SignedDuration {
+        after(self.time, self.at.elapsed()).duration_since(machine)
+    }
+}
+
+/// By how much the witnesses are ahead of the machine's clock; none for one that has told nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// The API server.
+    pub kubernetes: Option<SignedDuration>,
+    /// AWS.
+    pub aws: Option<SignedDuration>,
+}
+
+impl Differences {
+    /// What must be added to the machine's clock: where both witnesses agree against it, and only
+    /// there. Of two times the later one, so that nothing ends late.
+    pub fn correction(self) -> Option<SignedDuration> {
+        let (kubernetes, aws) = self.kubernetes.zip(self.aws)?;
+        let wrong = |difference: SignedDuration| difference.abs() > TOLERANCE;
+        let agree = kubernetes.saturating_sub(aws).abs() <= TOLERANCE;
+        (wrong(kubernetes) && wrong(aws) && agree).then(|| kubernetes.max(aws))
+    }
+
+    /// Whether some clock is wrong, though nobody can say which.
+    pub fn is_odd(self) -> bool {
+        let all = [self.kubernetes, self.aws];
+        self.correction().is_none() && all.iter().flatten().any(|one| one.abs() > TOLERANCE)
+    }
+}
 
 impl Clock {
     /// The clock of the machine.
@@ -15,17 +84,63 @@ impl Clock {
         reason = "this is the one place that reads the machine's clock"
     )]
     pub fn system() -> Self {
-        Self(Arc::new(Timestamp::now))
+        Self::from_fn(Timestamp::now)
     }
 
     /// A clock that a test moves.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
+        Self {
+            machine: Arc::new(now),
+            heard: Arc::default(),
+        }
     }
 
-    /// The time of day.
+    /// The time of day: that of the machine, or of the witnesses where both agree against it.
     pub fn now(&self) -> Timestamp {
-        (self.0)()
+        let machine = (self.machine)();
+        match self.differences_from(machine).correction() {
+            None => machine,
+            Some(correction) => machine.saturating_add(correction).unwrap_or(machine),
+        }
+    }
+
+    /// A witness told the time just now.
+    pub fn heard(&self, witness: Witness, time: Timestamp) {
+        let told = Some(Told {
+            time,
+            at: Instant::now(),
+        });
+        let mut heard = self.lock();
+        match witness {
+            Witness::Kubernetes => heard.kubernetes = told,
+            Witness::Aws => heard.aws = told,
+        }
+    }
+
+    /// A witness told the time in the `Date` header of an answer. What can't be read tells nothing.
+    pub fn heard_date(&self, witness: Witness, date: Option<&str>) {
+        let parser = jiff::fmt::rfc2822::DateTimeParser::new();
+        if let Some(time) = date.and_then(|date| parser.parse_timestamp(date).ok()) {
+            self.heard(witness, time);
+        }
+    }
+
+    /// By how much the witnesses are ahead of the machine's clock.
+    pub fn differences(&self) -> Differences {
+        self.differences_from((self.machine)())
+    }
+
+    fn differences_from(&self, machine: Timestamp) -> Differences {
+        let heard = self.lock();
+        Differences {
+            kubernetes: heard.kubernetes.map(|told| told.ahead_of(machine)),
+            aws: heard.aws.map(|told| told.ahead_of(machine)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Heard> {
+        // Every change is one assignment, so a panic leaves nothing half done.
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -48,4 +163,74 @@ pub fn after(time: Timestamp, by: std::time::Duration) -> Timestamp {
 #[must_use]
 pub fn until(now: Timestamp, then: Timestamp) -> std::time::Duration {
     then.duration_since(now).try_into().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::fixtures::at;
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::time::Duration;
+
+    /// A clock that starts at second 1000, and by how many seconds it has been set forward.
+    fn machine() -> (Clock, Arc<AtomicI64>) {
+        let (start, set) = (Instant::now(), Arc::new(AtomicI64::new(0)));
+        let by = Arc::clone(&set);
+        let clock =
+            Clock::from_fn(move || after(at(1000 + by.load(Ordering::Relaxed)), start.elapsed()));
+        (clock, set)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_witnesses_that_agree_are_believed_and_one_alone_is_not() {
+        let (clock, _) = machine();
+        clock.heard(Witness::Kubernetes, at(4600));
+        assert_eq!(clock.now(), at(1000));
+        assert!(clock.differences().is_odd());
+        clock.heard(Witness::Aws, at(4599));
+        assert_eq!(clock.now(), at(4600));
+        assert!(!clock.differences().is_odd());
+        clock.heard(Witness::Aws, at(1000));
+        assert_eq!(clock.now(), at(1000));
+        clock.heard(Witness::Aws, at(8000));
+        assert_eq!(clock.now(), at(1000), "they contradict one another too");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_small_difference_is_nothing() {
+        let (clock, _) = machine();
+        for (kubernetes, aws) in [(1030, 1030), (970, 970), (1030, 1031)] {
+            clock.heard(Witness::Kubernetes, at(kubernetes));
+            clock.heard(Witness::Aws, at(aws));
+            assert_eq!(clock.now(), at(1000), "{kubernetes} {aws}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_is_noticed_before_anybody_tells_the_time_again() {
+        let (clock, set) = machine();
+        clock.heard(Witness::Kubernetes, at(1000));
+        clock.heard(Witness::Aws, at(1000));
+        tokio::time::advance(Duration::from_secs(500)).await;
+        assert_eq!(clock.now(), at(1500));
+        set.store(-3600, Ordering::Relaxed);
+        assert_eq!(clock.now(), at(1500));
+        assert!(clock.differences().correction().is_some());
+        set.store(0, Ordering::Relaxed);
+        assert!(clock.differences().correction().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_date_of_an_answer_is_read_and_nonsense_is_not() {
+        let (clock, _) = machine();
+        let told = |date| {
+            clock.heard_date(Witness::Aws, date);
+            clock.differences().aws
+        };
+        assert_eq!(told(None), None);
+        assert_eq!(told(Some("yesterday")), None);
+        let differs = told(Some("Thu, 01 Jan 2026 00:16:50 GMT")).unwrap();
+        let wanted: Timestamp = "2026-01-01T00:16:50Z".parse().unwrap();
+        assert_eq!(differs, wanted.duration_since(at(1000)));
+    }
 }

@@ -4,125 +4,16 @@
 //! first call on an account each set of credentials proves once that it belongs to that account: a
 //! reading in the wrong account would show access as gone, and a write would hit strangers.
 
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
 
-use aws_config::identity::IdentityCache;
-use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_sts::config::retry::{RetryPartition, TokenBucket};
-use aws_smithy_async::time::TimeSource;
 use tokio::sync::OnceCell;
 
 use super::calls::Calls;
+use super::clients::{Clients, Sdk};
 use super::desk::{DeskKey, Service};
 use super::error::{Class, Error};
-use crate::clock::Clock;
-
-/// In the User-Agent of every call, and so in `CloudTrail`.
-const APP_NAME: &str = "breakglass";
-
-/// The program's one clock, for signatures and for the end of credentials.
-#[derive(Debug)]
-struct SdkClock(Clock);
-
-impl TimeSource for SdkClock {
-    fn now(&self) -> SystemTime {
-        self.0.now().into()
-    }
-}
-
-/// Credentials, Region and endpoint as the environment gives them (variables, profile, web identity,
-/// container, instance); a Region that is given counts before its. Nothing is asked of AWS yet.
-pub async fn environment(region: Option<&str>) -> SdkConfig {
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
-    if let Some(region) = region {
-        loader = loader.region(Region::new(region.to_owned()));
-    }
-    loader.load().await
-}
-
-/// The settings that all our calls share. The SDK has a limit for connecting only; the rest are
-/// ours.
-pub(super) fn with_our_settings(sdk: &SdkConfig, clock: Clock) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(3))
-        .operation_attempt_timeout(Duration::from_secs(10))
-        .operation_timeout(Duration::from_secs(30))
-        .build();
-    let mut ours = sdk
-        .to_builder()
-        .timeout_config(timeouts)
-        .time_source(SdkClock(clock))
-        .identity_cache(IdentityCache::lazy().build())
-        .retry_config(RetryConfig::standard().with_max_attempts(2));
-    ours.set_app_name(AppName::new(APP_NAME).ok());
-    ours.build()
-}
-
-/// Clients of the services, made when they are first needed and then kept: each has its connections,
-/// and learns by how much our clock is off.
-#[derive(Debug)]
-pub(super) struct Clients {
-    sdk: SdkConfig,
-    /// One account's failures must not use up the retries of another.
-    retries: RetryPartition,
-    sso_admin: OnceLock<aws_sdk_ssoadmin::Client>,
-    identity_store: OnceLock<aws_sdk_identitystore::Client>,
-    iam: OnceLock<aws_sdk_iam::Client>,
-    sts: OnceLock<aws_sdk_sts::Client>,
-}
-
-impl Clients {
-    fn new(sdk: SdkConfig) -> Self {
-        let retries = RetryPartition::custom(APP_NAME)
-            .token_bucket(TokenBucket::default())
-            .build();
-        Self {
-            sdk,
-            retries,
-            sso_admin: OnceLock::new(),
-            identity_store: OnceLock::new(),
-            iam: OnceLock::new(),
-            sts: OnceLock::new(),
-        }
-    }
-
-    pub(super) fn sso_admin(&self) -> &aws_sdk_ssoadmin::Client {
-        self.sso_admin.get_or_init(|| {
-            let config = aws_sdk_ssoadmin::config::Builder::from(&self.sdk);
-            let config = config.retry_partition(self.retries.clone()).build();
-            aws_sdk_ssoadmin::Client::from_conf(config)
-        })
-    }
-
-    pub(super) fn identity_store(&self) -> &aws_sdk_identitystore::Client {
-        self.identity_store.get_or_init(|| {
-            let config = aws_sdk_identitystore::config::Builder::from(&self.sdk);
-            let config = config.retry_partition(self.retries.clone()).build();
-            aws_sdk_identitystore::Client::from_conf(config)
-        })
-    }
-
-    pub(super) fn iam(&self) -> &aws_sdk_iam::Client {
-        self.iam.get_or_init(|| {
-            let config = aws_sdk_iam::config::Builder::from(&self.sdk);
-            let config = config.retry_partition(self.retries.clone()).build();
-            aws_sdk_iam::Client::from_conf(config)
-        })
-    }
-
-    fn sts(&self) -> &aws_sdk_sts::Client {
-        self.sts.get_or_init(|| {
-            let config = aws_sdk_sts::config::Builder::from(&self.sdk);
-            let config = config.retry_partition(self.retries.clone()).build();
-            aws_sdk_sts::Client::from_conf(config)
-        })
-    }
-}
 
 /// One set of credentials.
 #[derive(Debug)]
@@ -138,62 +29,58 @@ pub(super) struct Role {
 
 impl Role {
     /// The credentials that the program was started with.
-    pub(super) fn of_the_environment(sdk: &SdkConfig) -> Arc<Self> {
+    pub(super) fn of_the_environment(sdk: &Sdk) -> Arc<Self> {
         Arc::new(Self::new(
             "the credentials of the environment".to_owned(),
-            sdk.clone(),
+            sdk,
         ))
     }
 
-    /// A role, assumed through the Regional endpoint of STS when it is first needed.
-    /// Asked once: whoever needs it tries again, and the SDK counts such retries for all accounts
-    /// together.
-    async fn assumed(sdk: &SdkConfig, role_arn: &str, session_name: &str) -> Arc<Self> {
-        let once = sdk.to_builder().retry_config(RetryConfig::disabled());
+    /// A role, assumed through the Regional endpoint of STS when it is first needed. It is asked for
+    /// once: whoever needs it tries again, and the SDK counts such retries for all accounts together.
+    async fn assumed(sdk: &Sdk, role_arn: &str, session_name: &str) -> Arc<Self> {
         let provider = AssumeRoleProvider::builder(role_arn)
-            .configure(&once.build())
+            .configure(sdk.once().config())
             .session_name(session_name)
             .build();
         let provider = Box::pin(provider).await; // It is large.
-        let credentials = SharedCredentialsProvider::new(provider);
-        let sdk = sdk.to_builder().credentials_provider(credentials).build();
-        Arc::new(Self::new(format!("the role {role_arn}"), sdk))
+        let sdk = sdk.with_credentials(SharedCredentialsProvider::new(provider));
+        Arc::new(Self::new(format!("the role {role_arn}"), &sdk))
     }
 
-    fn new(name: String, sdk: SdkConfig) -> Self {
-        let once = sdk
-            .to_builder()
-            .retry_config(RetryConfig::disabled())
-            .build();
+    fn new(name: String, sdk: &Sdk) -> Self {
         Self {
             name,
-            reads: Clients::new(sdk),
-            writes: Clients::new(once),
+            reads: Clients::new(sdk.clone()),
+            writes: Clients::new(sdk.once()),
             account: OnceCell::new(),
         }
     }
 
     /// The account that these credentials belong to, asked once.
     pub(super) async fn account(&self, calls: &Calls) -> Result<&str, Error> {
-        const OPERATION: &str = "sts:GetCallerIdentity";
-        let ask = || async {
-            let key = DeskKey {
-                scope: self.name.clone(),
-                service: Service::Iam,
-            };
-            let asked = self.reads.sts().get_caller_identity().send();
-            let answer = calls
-                .read(&key, OPERATION, asked)
-                .await
-                .map_err(|mut error| {
-                    error.message = format!("{} ({})", error.message, self.name);
-                    error
-                })?;
-            answer
-                .account
-                .ok_or_else(|| Error::new(OPERATION, Class::Transient, "AWS told no account"))
-        };
+        let ask = || self.ask_for_account(calls);
         self.account.get_or_try_init(ask).await.map(String::as_str)
+    }
+
+    /// The account that these credentials belong to, asked now. AWS answers it to everybody.
+    pub(super) async fn ask_for_account(&self, calls: &Calls) -> Result<String, Error> {
+        const OPERATION: &str = "sts:GetCallerIdentity";
+        let key = DeskKey {
+            scope: self.name.clone(),
+            service: Service::Iam,
+        };
+        let asked = self.reads.sts().get_caller_identity().send();
+        let answer = calls
+            .read(&key, OPERATION, asked)
+            .await
+            .map_err(|mut error| {
+                error.message = format!("{} ({})", error.message, self.name);
+                error
+            })?;
+        answer
+            .account
+            .ok_or_else(|| Error::new(OPERATION, Class::Transient, "AWS told no account"))
     }
 
     /// Fails unless these credentials belong to the account.
@@ -222,7 +109,7 @@ pub(super) struct Roles {
 impl Roles {
     /// Where no role is configured the environment's credentials do.
     pub(super) async fn configured(
-        sdk: &SdkConfig,
+        sdk: &Sdk,
         environment: &Arc<Role>,
         granter: Option<&str>,
         reaper: Option<&str>,

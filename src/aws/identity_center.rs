@@ -11,7 +11,8 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
 use super::calls::Calls;
-use super::credentials::{Clients, Roles};
+use super::clients::Clients;
+use super::credentials::Roles;
 use super::desk::{DeskKey, Service};
 use super::error::{Class, Error};
 use super::outcome::ResolveError;

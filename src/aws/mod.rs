@@ -21,7 +21,8 @@ use crate::decide::policy::Management;
 use crate::decide::target::Target;
 use account_assignment::AccountAssignments;
 use calls::Calls;
-pub use credentials::environment;
+use clients::Sdk;
+pub use clients::environment;
 use credentials::{Role, Roles};
 use desk::{Desk, DeskKey};
 use error::Error;
@@ -32,6 +33,7 @@ pub use outcome::{Cleared, Outcome, ResolveError, Resolved, Seen};
 
 mod account_assignment;
 mod calls;
+mod clients;
 mod credentials;
 pub mod desk;
 pub mod error;
@@ -112,8 +114,12 @@ impl Aws {
         desk: Desk,
         clock: Clock,
     ) -> Result<Self, ConnectError> {
-        let sdk = &credentials::with_our_settings(sdk, clock);
-        let region = sdk.region().ok_or(ConnectError::NoRegion)?.to_string();
+        let sdk = &Sdk::new(sdk, clock);
+        let region = sdk
+            .config()
+            .region()
+            .ok_or(ConnectError::NoRegion)?
+            .to_string();
         let calls = Calls::new(desk);
         let environment = Role::of_the_environment(sdk);
         let center = &config.identity_center;
@@ -182,6 +188,13 @@ impl Aws {
             }
         }
         problems
+    }
+
+    /// Has AWS tell the time, whatever else it says.
+    pub async fn ask_the_time(&self) {
+        if let Err(error) = self.0.environment.ask_for_account(&self.0.calls).await {
+            tracing::debug!(%error, "AWS was asked for the time");
+        }
     }
 
     /// What is known of the organization's management account, without asking AWS.

@@ -220,7 +220,8 @@ impl Election {
 
     fn spec(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
         let now = MicroTime(self.candidate.clock.now());
-        let renewed = before.filter(|spec| spec.holder_identity.as_ref() == Some(&self.candidate.identity));
+        let renewed =
+            before.filter(|spec| spec.holder_identity.as_ref() == Some(&self.candidate.identity));
         let transitions = before.and_then(|spec| spec.lease_transitions).unwrap_or(0);
         LeaseSpec {
             holder_identity: Some(self.candidate.identity.clone()),

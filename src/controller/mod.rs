@@ -4,11 +4,13 @@
 //! - [`accesses`]: what ended is booked, and turns at AWS are asked for;
 //! - [`executor`]: carries the ledger protocol out, [`offline`] without the API server;
 //! - [`policies`], [`watch`], [`cluster`], [`quorum`]: what is read, and how;
-//! - [`wake`], [`memory`]: when to look again; [`leader`]: whose turn it is.
+//! - [`wake`], [`memory`]: when to look again; [`leader`]: whose turn it is; [`clock_guard`]: whether
+//!   the time is right.
 
 pub mod access_status;
 pub mod accesses;
 pub mod claims;
+pub mod clock_guard;
 pub mod cluster;
 pub mod context;
 pub mod events;
@@ -131,6 +133,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let Connections { client, sdk, clock } = connections;
+    let client = clock_guard::listening(client, clock.clone());
     let probes = Probes::default();
     let serving = match options.listen {
         None => None,
@@ -252,6 +255,10 @@ pub async fn run(
     tasks.run(
         "the work on accesses",
         reconciler::run(accesses, Arc::clone(&context), accesses::reconcile),
+    );
+    tasks.run_until_shutdown(
+        "the guard of the clock",
+        clock_guard::run(Arc::clone(&context)),
     );
     tasks.run_aside(report_aws_problems(Arc::clone(&context)));
     tasks.run_aside(announce_sync(Arc::clone(&context), tell(&everything)));

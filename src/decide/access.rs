@@ -38,6 +38,8 @@ pub struct Authorities {
     pub admitted: Vec<String>,
     /// Why nothing may be given now, whatever the claims say: a policy can't be read.
     pub policies_unreadable: Option<String>,
+    /// Nor may anything be given while the machine's clock is known to be wrong.
+    pub clock_is_wrong: bool,
 }
 
 /// Everything that the next step depends on.
@@ -93,6 +95,8 @@ pub enum Waiting {
     Grants,
     /// The policies can't be read.
     Policies(String),
+    /// The machine's clock is wrong.
+    Clock,
     /// The ledger contradicts itself: nobody may know whether the access is ours.
     Origin,
 }
@@ -325,6 +329,9 @@ impl Life<'_> {
         };
         if let Some(why) = &found.policies_unreadable {
             return Step::Rest(Waiting::Policies(why.clone()));
+        }
+        if found.clock_is_wrong {
+            return Step::Rest(Waiting::Clock);
         }
         // The first Create for a claim: later the claim counts, whatever becomes of the policy.
         if self.known.ledger.state != AccessState::Open {

@@ -2,8 +2,9 @@
 
 use std::sync::LazyLock;
 
-use super::access::{Known, Reading, Step, Waiting, next};
-use super::fixtures::{at, holder, ledger};
+use super::access::{Authorities, Known, Reading, Step, Waiting, next};
+use super::fixtures::{at, claim, holder, ledger};
+use super::ledger::Evidence;
 use crate::api::access::{AccessState, Attempt, BreakglassAccessSpec, Holder, Operation, Origin};
 use crate::aws::Seen;
 use crate::config::Settings;
@@ -126,4 +127,33 @@ fn a_reading_begun_too_early_proves_nothing_later() {
     // The bound that has passed is forgotten, and nothing else is written.
     let written = written(step);
     assert_eq!(written.first_absent_time, None);
+}
+
+/// Nothing is given by a clock that is known to be wrong; what ends goes on ending.
+#[test]
+fn a_wrong_clock_gives_nothing() {
+    let claims = vec![claim("a", 0, 100)];
+    let open = BreakglassAccessSpec {
+        state: AccessState::Closed,
+        ..ledger(claims)
+    };
+    let absent = Reading {
+        begun: at(1),
+        seen: Seen::Absent,
+    };
+    let mut found = Authorities {
+        evidence: [("a".to_owned(), Evidence::Stands(at(100)))].into(),
+        admitted: vec!["a".to_owned()],
+        ..Authorities::default()
+    };
+    let step = |found: &Authorities| {
+        next(&Known {
+            authorities: Some(found),
+            now: at(1),
+            ..known(&open, Some(&absent))
+        })
+    };
+    assert!(matches!(step(&found), Step::Send(_, Operation::Create)));
+    found.clock_is_wrong = true;
+    assert_eq!(step(&found), Step::Rest(Waiting::Clock));
 }

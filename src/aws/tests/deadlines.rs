@@ -71,3 +71,26 @@ async fn slow_credentials_use_up_the_time() {
     }
     assert_eq!(outcome, Outcome::NotSent);
 }
+
+/// Also the answer that refuses us: a clock that is wrong is why AWS refuses signatures.
+#[tokio::test(start_paused = true)]
+async fn every_answer_tells_the_time() {
+    for refused in [false, true] {
+        let cloud = Cloud::example();
+        cloud
+            .simulator
+            .set(|settings| settings.clock_skew = SignedDuration::from_hours(1));
+        if refused {
+            cloud.simulator.add_fault(Fault::new(Action::AccessDenied));
+        }
+        let clock = cloud.clock();
+        let desk = Desk::new(&Settings::default());
+        let sdk = cloud.environment(MANAGEMENT);
+        let aws = Aws::connect(&sdk, &Config::default(), desk, clock.clone()).await;
+        assert_eq!(clock.differences().aws, None);
+        aws.unwrap().ask_the_time().await;
+        let ahead = clock.differences().aws.unwrap();
+        let wrong_by = ahead - SignedDuration::from_hours(1);
+        assert!(wrong_by.abs() <= SignedDuration::from_secs(1), "{ahead}");
+    }
+}

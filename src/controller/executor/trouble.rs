@@ -18,6 +18,12 @@ pub(super) fn of_waiting(waiting: &Waiting) -> Trouble {
             "no grant of this access can be read".to_owned(),
             false,
         ),
+        Waiting::Clock => (
+            "ClockWrong",
+            "AWS and the API server agree that the clock of the controller's machine is wrong, so nothing is given until it is set right; access is taken away on time by their clocks"
+                .to_owned(),
+            true,
+        ),
         Waiting::Origin => (
             "LedgerDamaged",
             "the ledger does not say whether the access is ours, so it is left alone".to_owned(),

@@ -113,8 +113,10 @@ async fn next_step(context: &Context, access: &BreakglassAccess) -> Result<Step,
                 // Before the attempt is written: from then on the time is short.
                 send::mark(context, access).await;
                 let protected = context.protected();
-                authorities =
-                    Some(quorum::authorities(&context.cluster, &access.spec, &protected).await?);
+                let mut found =
+                    quorum::authorities(&context.cluster, &access.spec, &protected).await?;
+                found.clock_is_wrong = context.clock.differences().correction().is_some();
+                authorities = Some(found);
             }
             other => return Ok(other),
         }

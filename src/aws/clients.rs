@@ -1,0 +1,168 @@
+//! How AWS is called: the settings that all calls share, and the clients of the services.
+
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
+
+use aws_config::identity::IdentityCache;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sts::config::interceptors::BeforeDeserializationInterceptorContextRef;
+use aws_sdk_sts::config::retry::{RetryPartition, TokenBucket};
+use aws_sdk_sts::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_sts::error::BoxError;
+use aws_smithy_async::time::TimeSource;
+
+use crate::clock::{Clock, Witness};
+
+/// In the User-Agent of every call, and so in `CloudTrail`.
+const APP_NAME: &str = "breakglass";
+
+/// Credentials, Region and endpoint as the environment gives them (variables, profile, web identity,
+/// container, instance); a Region that is given counts before its. Nothing is asked of AWS yet.
+pub async fn environment(region: Option<&str>) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region.to_owned()));
+    }
+    loader.load().await
+}
+
+/// Credentials, with the settings that all our calls share.
+#[derive(Clone, Debug)]
+pub(super) struct Sdk {
+    config: SdkConfig,
+    clock: Clock,
+}
+
+impl Sdk {
+    /// The SDK has a limit for connecting only; the others are ours.
+    pub(super) fn new(config: &SdkConfig, clock: Clock) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            .operation_attempt_timeout(Duration::from_secs(10))
+            .operation_timeout(Duration::from_secs(30))
+            .build();
+        let mut config = config
+            .to_builder()
+            .timeout_config(timeouts)
+            .time_source(SdkClock(clock.clone()))
+            .identity_cache(IdentityCache::lazy().build())
+            .retry_config(RetryConfig::standard().with_max_attempts(2));
+        config.set_app_name(AppName::new(APP_NAME).ok());
+        let config = config.build();
+        Self { config, clock }
+    }
+
+    pub(super) fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// The same, where nothing is sent twice.
+    pub(super) fn once(&self) -> Self {
+        let config = self.config.to_builder();
+        Self {
+            config: config.retry_config(RetryConfig::disabled()).build(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    pub(super) fn with_credentials(&self, credentials: SharedCredentialsProvider) -> Self {
+        let config = self.config.to_builder();
+        Self {
+            config: config.credentials_provider(credentials).build(),
+            clock: self.clock.clone(),
+        }
+    }
+}
+
+/// The program's one clock, for signatures and for the end of credentials.
+#[derive(Debug)]
+struct SdkClock(Clock);
+
+impl TimeSource for SdkClock {
+    fn now(&self) -> SystemTime {
+        self.0.now().into()
+    }
+}
+
+/// Reads the time off every answer, those that refuse us included.
+#[derive(Clone, Debug)]
+struct DateReader(Clock);
+
+#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+impl Intercept for DateReader {
+    fn name(&self) -> &'static str {
+        "DateReader"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date");
+        self.0.heard_date(Witness::Aws, date);
+        Ok(())
+    }
+}
+
+/// Clients of the services, made when they are first needed and then kept: each has its connections,
+/// and learns by how much our clock is off.
+#[derive(Debug)]
+pub(super) struct Clients {
+    sdk: Sdk,
+    /// One account's failures must not use up the retries of another.
+    retries: RetryPartition,
+    sso_admin: OnceLock<aws_sdk_ssoadmin::Client>,
+    identity_store: OnceLock<aws_sdk_identitystore::Client>,
+    iam: OnceLock<aws_sdk_iam::Client>,
+    sts: OnceLock<aws_sdk_sts::Client>,
+}
+
+/// The SDK of each service has types of its own for the same settings.
+macro_rules! client {
+    ($sdk:ident, $clients:expr) => {{
+        let config = $sdk::config::Builder::from($clients.sdk.config())
+            .retry_partition($clients.retries.clone())
+            .interceptor(DateReader($clients.sdk.clock.clone()))
+            .build();
+        $sdk::Client::from_conf(config)
+    }};
+}
+
+impl Clients {
+    pub(super) fn new(sdk: Sdk) -> Self {
+        let retries = RetryPartition::custom(APP_NAME)
+            .token_bucket(TokenBucket::default())
+            .build();
+        Self {
+            sdk,
+            retries,
+            sso_admin: OnceLock::new(),
+            identity_store: OnceLock::new(),
+            iam: OnceLock::new(),
+            sts: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn sso_admin(&self) -> &aws_sdk_ssoadmin::Client {
+        self.sso_admin
+            .get_or_init(|| client!(aws_sdk_ssoadmin, self))
+    }
+
+    pub(super) fn identity_store(&self) -> &aws_sdk_identitystore::Client {
+        self.identity_store
+            .get_or_init(|| client!(aws_sdk_identitystore, self))
+    }
+
+    pub(super) fn iam(&self) -> &aws_sdk_iam::Client {
+        self.iam.get_or_init(|| client!(aws_sdk_iam, self))
+    }
+
+    pub(super) fn sts(&self) -> &aws_sdk_sts::Client {
+        self.sts.get_or_init(|| client!(aws_sdk_sts, self))
+    }
+}
