@@ -1,0 +1,38 @@
+//! What administrators of a cluster do, and what they do to its clients.
+
+use crate::ApiSimulator;
+use crate::storage::Store;
+
+/// A backup of etcd.
+#[derive(Clone, Debug)]
+pub struct Snapshot(Store);
+
+impl ApiSimulator {
+    /// Makes a backup.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.state().store.clone())
+    }
+
+    /// Everything is as it was when the backup was made, definitions aside, and all watches end. It is nobody's commit.
+    ///
+    /// Without `bump` resourceVersions run backwards, as after a plain `etcdutl snapshot restore`: numbers that clients have seen come
+    /// again with other contents, and a watch that goes on from one is silent until they are passed. With `bump` they jump far
+    /// ahead, and older ones are expired (`--bump-revision --mark-compacted`).
+    pub fn restore(&self, snapshot: &Snapshot, bump: bool) {
+        let mut state = self.state();
+        state.store.restore(&snapshot.0, bump);
+        state.watches.end();
+    }
+
+    /// Forgets what was before now: a watch or list from an older resourceVersion is told that it is too old. Open watches go on.
+    pub fn compact(&self) {
+        self.state().store.compact();
+    }
+
+    /// The API server is started again: all watches end, and what was before now is forgotten, since its cache begins anew.
+    pub fn end_watches(&self) {
+        let mut state = self.state();
+        state.store.compact();
+        state.watches.end();
+    }
+}

@@ -1,0 +1,152 @@
+//! GET and LIST.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::{State, Target};
+use crate::storage::{Filter, Table};
+
+/// Where the next page of a list begins. The real server's token is opaque as well.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Continue {
+    revision: u64,
+    after: String,
+}
+
+impl State {
+    pub(super) fn get(&self, target: &Target<'_>) -> Answer {
+        let key = target.key();
+        let found = if target.request.query.resource_version.as_deref() == Some("0") {
+            let table = self.store.table(&target.kind.plural);
+            table.and_then(|table| {
+                let objects = table.objects_at(self.stale_revision(target, table));
+                objects.get(key.as_str()).map(|object| Arc::clone(object))
+            })
+        } else {
+            let entry = self.store.entry(&target.kind.plural, &key);
+            entry.map(|entry| Arc::clone(&entry.shown))
+        };
+        found.map_or_else(
+            || Answer::not_found(target.about()),
+            |object| Answer::json(200, object),
+        )
+    }
+
+    /// The revision that a reader sees who takes what the server's cache has.
+    pub(super) fn stale_revision(&self, target: &Target<'_>, table: &Table) -> u64 {
+        let then = target.asker.now.saturating_sub(target.asker.lag);
+        let then = then.unwrap_or(jiff::Timestamp::MIN);
+        table.revision_at(then, self.store.revision)
+    }
+
+    pub(super) fn list(&self, target: &Target<'_>) -> Answer {
+        let query = &target.request.query;
+        let Some(table) = self.store.table(&target.kind.plural) else {
+            return page(target, &[], self.store.revision, None);
+        };
+        let (revision, after) = match (&query.continue_token, query.resource_version.as_deref()) {
+            (Some(token), _) => match serde_json::from_str::<Continue>(token) {
+                Ok(token) => (token.revision, Some(token.after)),
+                Err(_) => return Answer::bad_request("continue key is not valid"),
+            },
+            (None, None) => (self.store.revision, None),
+            (None, Some("0")) => (self.stale_revision(target, table), None),
+            (None, Some(version)) => match version.parse::<u64>() {
+                Ok(version) if version > self.store.revision => return self.too_large(version),
+                Ok(version) if query.exact => (version, None),
+                // What is at least as new is best served with the latest.
+                Ok(_) => (self.store.revision, None),
+                Err(_) => return Answer::bad_request("Invalid value for resourceVersion"),
+            },
+        };
+        if revision < table.floor {
+            let message = if after.is_some() {
+                "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter."
+            } else {
+                "The resourceVersion for the provided list is too old."
+            };
+            return Answer::expired(message);
+        }
+        let filter = Filter {
+            namespace: target.request.namespace.clone(),
+            name: query.only_name.clone(),
+        };
+        let objects: Vec<(&str, &Arc<Value>)> = table
+            .objects_at(revision)
+            .into_iter()
+            .filter(|(key, _)| filter.matches(key))
+            .filter(|(key, _)| after.as_deref().is_none_or(|after| *key > after))
+            .collect();
+        page(target, &objects, revision, query.limit)
+    }
+
+    fn too_large(&self, version: u64) -> Answer {
+        let message = format!(
+            "Timeout: Too large resource version: {version}, current: {}",
+            self.store.revision
+        );
+        let details = json!({"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}], "retryAfterSeconds": 1});
+        Answer::failure(504, "Timeout", &message, Some(details))
+    }
+}
+
+fn page(
+    target: &Target<'_>,
+    objects: &[(&str, &Arc<Value>)],
+    revision: u64,
+    limit: Option<usize>,
+) -> Answer {
+    let shown = limit.unwrap_or(objects.len()).min(objects.len());
+    let items: Vec<&Value> = objects
+        .iter()
+        .take(shown)
+        .map(|(_, object)| &***object)
+        .collect();
+    let mut metadata = json!({"resourceVersion": revision.to_string()});
+    let token = match objects.get(shown.wrapping_sub(1)) {
+        Some((last, _)) if shown < objects.len() => serde_json::to_string(&Continue {
+            revision,
+            after: (*last).to_owned(),
+        })
+        .ok(),
+        _ => None,
+    };
+    if let Some(metadata) = metadata.as_object_mut() {
+        if token.is_some() {
+            metadata.insert("remainingItemCount".into(), (objects.len() - shown).into());
+        }
+        if token.is_some() || !target.kind.is_built_in() {
+            metadata.insert("continue".into(), token.unwrap_or_default().into());
+        }
+    }
+    Answer::json(
+        200,
+        json!({
+            "kind": target.kind.list,
+            "apiVersion": target.kind.api_version(),
+            "metadata": metadata,
+            "items": items,
+        }),
+    )
+}
+
+/// The resourceVersion of each object of a list.
+pub(super) fn versions(list: &Value) -> BTreeMap<String, String> {
+    let items = list.get("items").and_then(Value::as_array);
+    items
+        .into_iter()
+        .flatten()
+        .map(|item| {
+            let text = |pointer: &str| item.pointer(pointer).and_then(Value::as_str);
+            let key = crate::storage::key(
+                text("/metadata/namespace"),
+                text("/metadata/name").unwrap_or_default(),
+            );
+            let version = text("/metadata/resourceVersion").unwrap_or_default();
+            (key, version.to_owned())
+        })
+        .collect()
+}
