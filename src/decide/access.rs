@@ -247,6 +247,9 @@ impl Life<'_> {
                 self.write_if_changed(Waiting::Identity(what.clone()))
             }
             Seen::Absent => {
+                if let Some(until) = self.may_be_older(reading.begun) {
+                    return self.write_if_changed(Waiting::Until(until));
+                }
                 let only_ends = self.due().all(|c| {
                     c.active_time.is_some() && c.on_external_removal == OnExternalRemoval::End
                 });
@@ -259,6 +262,14 @@ impl Life<'_> {
                 }
             }
         }
+    }
+
+    /// Until when a listing that lacks it may be older than what made the claims active: taken for a
+    /// removal, it would have the same access given again and again.
+    fn may_be_older(&self, begun: Timestamp) -> Option<Timestamp> {
+        let window = settle_window(&self.ledger.tuple, self.known.settings);
+        let known_since = self.due().filter_map(|claim| claim.active_time).min()?;
+        Some(after(known_since, window)).filter(|until| begun < *until)
     }
 
     /// It was being taken away when a new claim came.

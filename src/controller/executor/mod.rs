@@ -152,6 +152,8 @@ fn learn(context: &Context, name: &str, purpose: Purpose, lesson: Lesson) -> Dur
 /// Lets the tuple rest for that purpose, as long as its ledger stays as this turn left it.
 fn hold(context: &Context, name: &str, purpose: Purpose, pause: Duration) {
     let until = after(context.clock.now(), pause);
+    // What was asked for meanwhile did not know of this pause. Whoever has a reason asks again now.
+    context.desk.withdraw(name);
     context.memory.update(name, |tuple| {
         tuple.hold = Some(Hold {
             purpose,
