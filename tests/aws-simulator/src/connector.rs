@@ -1,5 +1,6 @@
 //! The simulator as the HTTP client of the AWS SDK for Rust, without a socket.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
@@ -11,12 +12,23 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use axum::body::Bytes;
 
 use crate::Simulator;
+use crate::gate::{Fate, GateCall};
 
 /// Given to an SDK client as its `http_client`, it answers from this process, on tokio's clock, virtual or not.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct InProcess {
     simulator: Simulator,
     read_timeout: Option<Duration>,
+    gate: Option<Arc<Gate>>,
+}
+
+/// Decides what becomes of a request.
+pub(crate) type Gate = dyn Fn(&GateCall) -> Fate + Send + Sync;
+
+impl std::fmt::Debug for InProcess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InProcess").finish_non_exhaustive()
+    }
 }
 
 impl InProcess {
@@ -24,6 +36,16 @@ impl InProcess {
         Self {
             simulator,
             read_timeout: None,
+            gate: None,
+        }
+    }
+
+    /// Every request asks `gate` what becomes of it, at the moment when it is sent.
+    #[must_use]
+    pub fn through(self, gate: impl Fn(&GateCall) -> Fate + Send + Sync + 'static) -> Self {
+        Self {
+            gate: Some(Arc::new(gate)),
+            ..self
         }
     }
 }
@@ -46,9 +68,10 @@ impl HttpConnector for InProcess {
         let Self {
             simulator,
             read_timeout,
+            gate,
         } = self.clone();
         HttpConnectorFuture::new(async move {
-            let answer = simulator.call(unwrapped(request)?);
+            let answer = simulator.call_through(unwrapped(request)?, gate.as_deref());
             let answer = match read_timeout {
                 Some(limit) => tokio::time::timeout(limit, answer)
                     .await

@@ -228,6 +228,8 @@ impl Fault {
 pub(crate) enum Ending {
     Error(ServiceError),
     HtmlPage(u16),
+    /// The answer, cut off in the middle.
+    Truncated,
     Hang,
     Reset,
 }

@@ -41,8 +41,10 @@ mod admin;
 mod change;
 mod clock;
 mod connector;
+mod effects;
 mod error;
 mod faults;
+mod gate;
 mod input;
 mod limits;
 mod log;
@@ -62,7 +64,9 @@ pub use axum::http;
 pub use change::{Change, ChangeError};
 pub use clock::Clock;
 pub use connector::InProcess;
+pub use effects::{AccessTuple, Author, Effect, Outstanding};
 pub use faults::{Action, Fault, Moment, PlacedFault};
+pub use gate::{Ending, Fate, GateCall};
 pub use log::{CallRecord, Reply};
 pub use seed::{
     Seed, SeedAccount, SeedAssignment, SeedError, SeedGroup, SeedIamUser, SeedInstance,

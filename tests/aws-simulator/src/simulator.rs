@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::admin;
 use crate::change::{Change, ChangeError};
 use crate::clock::{Clock, later};
-use crate::connector::InProcess;
+use crate::connector::{Gate, InProcess};
+use crate::effects::{AccessTuple, Author, Effect, Outstanding};
 use crate::error::ServiceError;
 use crate::faults::{Ending, Fault, PlacedFault};
 use crate::log::{CallRecord, Reply};
@@ -59,7 +60,22 @@ impl Simulator {
         if let Some(path) = request.uri().path().strip_prefix(admin::PREFIX) {
             return Ok(admin::handle(self, path, &request));
         }
-        let arrival = self.state().arrive(wire::receive(&request), self.now());
+        self.call_through(request, None).await
+    }
+
+    /// The same for a client whose requests pass a gate.
+    pub(crate) async fn call_through(
+        &self,
+        request: http::Request<Bytes>,
+        gate: Option<&Gate>,
+    ) -> Result<http::Response<Bytes>, ConnectionReset> {
+        let received = wire::receive(&request);
+        // The gate may look at us, so it is asked outside the lock.
+        let fate = gate.map(|gate| {
+            let call = self.state().at_the_gate(&received.call, self.now());
+            gate(&call)
+        });
+        let arrival = self.state().arrive(received, self.now(), fate);
         self.shared.clock.sleep_until(arrival.due).await;
         let (ending, answer) = match arrival.script.instead.clone() {
             Some(ending) => (Some(ending), None),
@@ -103,17 +119,34 @@ impl Simulator {
                 ));
             }
             (Some(Ending::Error(error)), _) => Err(error),
+            (Some(Ending::Truncated), answer) => {
+                self.state()
+                    .note(arrival.sequence, |record| record.reply = Reply::Sent);
+                let answer = answer.unwrap_or_else(|| Ok(Value::Object(serde_json::Map::new())));
+                return Ok(self.rendered(arrival, &answer).map(|body| {
+                    let half = body.len() / 2;
+                    body.slice(..half)
+                }));
+            }
             (None, Some(answer)) => answer,
         };
         self.state()
             .note(arrival.sequence, |record| record.reply = Reply::Sent);
-        Ok(wire::render(
+        Ok(self.rendered(arrival, &answer))
+    }
+
+    fn rendered(
+        &self,
+        arrival: &Arrival,
+        answer: &Result<Value, ServiceError>,
+    ) -> http::Response<Bytes> {
+        wire::render(
             arrival.service,
             &arrival.operation,
-            &answer,
+            answer,
             &arrival.request_id,
             self.date(),
-        ))
+        )
     }
 
     /// An HTTP client for the AWS SDK that calls this simulator without a socket.
@@ -142,7 +175,51 @@ impl Simulator {
     pub fn change(&self, change: &Change) -> Result<Option<String>, ChangeError> {
         let now = self.now();
         let state = &mut *self.settled();
-        change.apply(&mut state.world, &state.settings, now, &mut state.random)
+        let made = change.apply(&mut state.world, &state.settings, now, &mut state.random);
+        state.effects.look(&state.world, now, Author::People);
+        made
+    }
+
+    /// What changed who has access, from after that number on.
+    pub fn effects_since(&self, number: u64) -> Vec<Effect> {
+        self.settled().effects.since(number)
+    }
+
+    /// Forgets the effects up to that number.
+    pub fn forget_effects(&self, through: u64) {
+        self.state().effects.forget(through);
+    }
+
+    /// What has been sent and may still take effect.
+    pub fn outstanding(&self) -> Vec<Outstanding> {
+        self.settled().outstanding()
+    }
+
+    /// Whose membership in what has that id.
+    pub fn membership(&self, id: &str) -> Option<AccessTuple> {
+        let state = self.settled();
+        let directories = state.world.instances.iter().map(|i| &i.directory);
+        let mut memberships = directories.flat_map(|d| d.memberships(Timestamp::MAX));
+        let found = memberships.find(|membership| membership.id == id)?;
+        Some(AccessTuple::GroupMembership {
+            group: found.group_id.clone(),
+            user: found.user_id.clone(),
+            membership: found.id.clone(),
+        })
+    }
+
+    /// The unique id of an IAM user.
+    pub fn iam_user_id(&self, account: &str, name: &str) -> Option<String> {
+        let state = self.settled();
+        let iam = &state.world.accounts.get(account)?.iam;
+        iam.user(name).map(|user| user.id.clone())
+    }
+
+    /// The unique id of an IAM group.
+    pub fn iam_group_id(&self, account: &str, name: &str) -> Option<String> {
+        let state = self.settled();
+        let iam = &state.world.accounts.get(account)?.iam;
+        iam.group(name).map(|group| group.id.clone())
     }
 
     /// The settings.

@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::clock::later;
+use crate::effects::{Author, Effects, Outstanding};
 use crate::error::ServiceError;
 use crate::faults::{Ending, Faults, Script};
+use crate::gate::{Fate, GateCall};
 use crate::limits::Limits;
 use crate::log::{CallRecord, Log};
 use crate::random::Random;
@@ -25,6 +27,7 @@ pub(crate) struct State {
     limits: Limits,
     pub(crate) log: Log,
     pub(crate) random: Random,
+    pub(crate) effects: Effects,
     calls: u64,
     /// Calls that have arrived and are to be carried out, by the time for it and their number.
     waiting: BTreeMap<(Timestamp, u64), Work>,
@@ -52,6 +55,8 @@ impl State {
     pub(crate) fn new(seed: &Seed, now: Timestamp) -> Result<Self, SeedError> {
         let mut random = Random::new(seed.random_seed);
         let world = seed.world(now, &mut random)?;
+        let mut effects = Effects::default();
+        effects.look(&world, now, Author::People);
         let mut faults = Faults::default();
         for fault in &seed.faults {
             faults.add(fault.clone());
@@ -63,6 +68,7 @@ impl State {
             limits: Limits::default(),
             log: Log::default(),
             random,
+            effects,
             calls: 0,
             waiting: BTreeMap::new(),
             answers: BTreeMap::new(),
@@ -75,7 +81,12 @@ impl State {
         *self = Self { calls, ..next };
     }
 
-    pub(crate) fn arrive(&mut self, received: Received, now: Timestamp) -> Arrival {
+    pub(crate) fn arrive(
+        &mut self,
+        received: Received,
+        now: Timestamp,
+        fate: Option<Fate>,
+    ) -> Arrival {
         let Received { call, unreadable } = received;
         self.calls += 1;
         let sequence = self.calls;
@@ -91,6 +102,10 @@ impl State {
             None => self
                 .faults
                 .script(&call, caller.as_ref(), now, &mut self.random),
+        };
+        let script = match fate {
+            None => script,
+            Some(fate) => script.under(fate, call.service),
         };
         let delay = script
             .delay_before
@@ -123,7 +138,7 @@ impl State {
             Some(Ending::Error(error)) => {
                 self.note(sequence, |record| record.outcome = Some(error.code.clone()));
             }
-            Some(Ending::HtmlPage(_) | Ending::Hang | Ending::Reset) => {}
+            Some(Ending::HtmlPage(_) | Ending::Truncated | Ending::Hang | Ending::Reset) => {}
         }
         arrival
     }
@@ -140,6 +155,8 @@ impl State {
             match (event, call) {
                 (Some(event), call) if call.is_none_or(|due| event <= due) => {
                     self.world.settle(event, &self.settings);
+                    let by = Author::Call { sequence: None };
+                    self.effects.look(&self.world, event, by);
                 }
                 (_, Some(_)) => self.carry_out_next(),
                 (_, None) => return,
@@ -147,11 +164,46 @@ impl State {
         }
     }
 
+    /// What has been sent and is not done: calls on their way, and operations under way.
+    pub(crate) fn outstanding(&self) -> Vec<Outstanding> {
+        let calls = self.waiting.values().map(|work| Outstanding {
+            operation: work.call.operation.clone(),
+            parameters: work.call.parameters.clone(),
+            account: self.account_of(&work.call),
+        });
+        let operations = self.world.instances.iter().flat_map(|instance| {
+            let under_way = instance.assignments.in_flight();
+            under_way.map(Outstanding::of)
+        });
+        calls.chain(operations).collect()
+    }
+
+    /// A request as the gate of its sender sees it.
+    pub(crate) fn at_the_gate(&self, call: &Call, time: Timestamp) -> GateCall {
+        GateCall {
+            service: call.service,
+            operation: call.operation.clone(),
+            parameters: call.parameters.clone(),
+            account: self.account_of(call),
+            time,
+        }
+    }
+
+    fn account_of(&self, call: &Call) -> String {
+        let credentials = call.credentials.as_ref();
+        let caller = credentials.and_then(|credentials| self.world.who(credentials));
+        caller.map(|caller| caller.account).unwrap_or_default()
+    }
+
     fn carry_out_next(&mut self) {
         let Some(((now, sequence), work)) = self.waiting.pop_first() else {
             return;
         };
         let answer = self.carry_out(&work, now);
+        let by = Author::Call {
+            sequence: Some(sequence),
+        };
+        self.effects.look(&self.world, now, by);
         let outcome = answer
             .as_ref()
             .map_or_else(|error| error.code.clone(), |_| "Success".to_owned());

@@ -1,0 +1,142 @@
+//! What must hold when some time has passed: nothing overdue in silence, and all true at the end.
+
+use std::sync::Arc;
+
+use breakglass::api::access::{AccessState, BreakglassAccess};
+use breakglass::api::conditions::{self, RECONCILING, REVOKE_OVERDUE};
+use breakglass::api::grant::{BreakglassGrantStatus, GrantState};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::Checker;
+use super::ledgers::Ledger;
+use super::rows::Key;
+
+impl Checker {
+    /// Asked from time to time, while a controller has worked undisturbed for a while.
+    pub fn on_undisturbed(&mut self) {
+        self.look_at_aws();
+        let now = self.aws.now();
+        let silent: Vec<_> = self
+            .ledgers
+            .iter()
+            .filter(|(_, ledger)| self.is_overdue(ledger, now))
+            .filter(|(_, ledger)| !says_overdue(&ledger.access))
+            .map(|(name, _)| name.clone())
+            .collect();
+        self.ask("L5", silent.is_empty(), || {
+            format!("{silent:?} should be gone, and nothing says so")
+        });
+    }
+
+    /// Whether access of ours is there that should have been gone for longer than is called overdue.
+    fn is_overdue(&self, ledger: &Ledger, now: Timestamp) -> bool {
+        let spec = &ledger.access.spec;
+        let row = self.rows.get(&Key::from(&spec.tuple));
+        let there = row.is_some_and(|row| row.present && row.by_us);
+        let ended = spec.ended.iter().filter(|ended| !ended.settled);
+        let expired = spec.claims.iter().filter(|claim| claim.expiry_time <= now);
+        let last = ended
+            .map(|ended| ended.time)
+            .chain(expired.map(|claim| claim.expiry_time))
+            .max();
+        let covered = ledger.covering(now, SignedDuration::ZERO).next().is_some();
+        there && !covered && last.is_some_and(|end| now.duration_since(end) > LOUD_BY)
+    }
+
+    /// All grants have ended, and all that went wrong is long over.
+    pub fn at_rest(&mut self) {
+        self.look_at_aws();
+        let left: Vec<_> = self
+            .rows
+            .iter()
+            .filter(|(_, row)| row.present && row.by_us)
+            .map(|(key, row)| (key.clone(), row.since))
+            .collect();
+        for (key, since) in left {
+            let known = self.ledger_of(&key).map(|(name, _)| name.clone());
+            if known.is_none() && self.restored.is_some_and(|restored| since < restored) {
+                self.residue("given before a backup was put back that does not know it");
+                continue;
+            }
+            self.violated("R3", format!("{key:?} ({known:?}) is left since {since}"));
+        }
+        self.ask("R3", true, String::new);
+        let open: Vec<_> = self
+            .ledgers
+            .iter()
+            .filter(|(_, ledger)| {
+                ledger.access.spec.state != AccessState::Closed
+                    || !ledger.access.spec.claims.is_empty()
+            })
+            .map(|(name, ledger)| (name.clone(), ledger.access.spec.state))
+            .collect();
+        self.ask("L1", open.is_empty(), || format!("still open: {open:?}"));
+        for object in self.api.list("breakglassgrants") {
+            self.ended_grant(&object);
+        }
+    }
+
+    fn ended_grant(&mut self, object: &Arc<Value>) {
+        let name = object
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let status: Result<BreakglassGrantStatus, _> =
+            serde_json::from_value(object.get("status").cloned().unwrap_or_default());
+        let Ok(status) = status else {
+            return self.violated("L1", format!("the status of {name} can't be read"));
+        };
+        let claims_access = matches!(
+            status.state,
+            GrantState::Active
+                | GrantState::Granting
+                | GrantState::Revoking
+                | GrantState::Scheduled
+        ) || conditions::find(&status.conditions, RECONCILING).is_some();
+        self.ask("L1", !claims_access, || {
+            format!(
+                "{name} has ended and says {:?}: {:?}",
+                status.state, status.conditions
+            )
+        });
+    }
+
+    /// The cluster has forgotten what was written since the backup: everything is read anew.
+    pub(super) fn read_all_again(&mut self, now: Timestamp) {
+        let before: Vec<_> = self.written.grants.keys().cloned().collect();
+        let mut there = Vec::new();
+        for object in self.api.list("breakglassgrants") {
+            let uid = object.pointer("/metadata/uid").and_then(Value::as_str);
+            there.push(uid.unwrap_or_default().to_owned());
+            self.written.grant(now, None, Some(&object));
+        }
+        for uid in before.into_iter().filter(|uid| !there.contains(uid)) {
+            let object = self.written.grants[&uid].object.clone();
+            self.written.grant(now, object.as_ref(), None);
+        }
+        self.written.forget_policies();
+        for object in self.api.list("breakglasspolicies") {
+            let name = object.pointer("/metadata/name").and_then(Value::as_str);
+            self.written
+                .policy(now, name.unwrap_or_default(), Some(&object));
+        }
+        self.ledgers.clear();
+        self.ended.clear();
+        for object in self.api.list("breakglassaccesses") {
+            let access: Result<BreakglassAccess, _> = serde_json::from_value((*object).clone());
+            let Ok(access) = access else { continue };
+            let ended = access.spec.ended.iter().map(|ended| ended.uid.clone());
+            self.ended.extend(ended);
+            self.put_ledger(now, Arc::new(access));
+        }
+    }
+}
+
+/// Five minutes by design, and a look at it within one more.
+const LOUD_BY: SignedDuration = SignedDuration::from_secs(6 * 60 + 30);
+
+fn says_overdue(access: &BreakglassAccess) -> bool {
+    let status = access.status.as_ref();
+    status.is_some_and(|status| conditions::find(&status.conditions, REVOKE_OVERDUE).is_some())
+}

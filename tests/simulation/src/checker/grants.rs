@@ -1,0 +1,238 @@
+//! What people have written, version by version: grants and policies as the API server had them.
+
+use std::collections::BTreeMap;
+
+use breakglass::api::grant::{BreakglassGrantSpec, GrantTarget};
+use breakglass::api::policy::{BreakglassPolicySpec, Effect, Ownership};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::policy;
+
+/// What a grant says at one time.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// There is no such object.
+    Nothing,
+    /// It is to end, whatever else it says.
+    End,
+    /// Nobody can tell.
+    Nonsense,
+    /// This.
+    Asks(Box<Asked>),
+}
+
+/// What a grant asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// Its spec.
+    pub spec: BreakglassGrantSpec,
+    /// When the object was made.
+    pub created: Timestamp,
+}
+
+impl Asked {
+    /// What may never change once it is claimed.
+    pub fn pinned(&self) -> (&str, &GrantTarget, Option<Timestamp>) {
+        (&self.spec.user, &self.spec.target, self.spec.start_time)
+    }
+}
+
+/// Everything that stood under one uid.
+#[derive(Debug)]
+pub struct GrantHistory {
+    /// Its namespace.
+    pub namespace: String,
+    /// What it said from when on.
+    said: Vec<(Timestamp, Said)>,
+    /// The object as it is now.
+    pub object: Option<Value>,
+    /// When an end was first written into its status.
+    pub ended: Option<Timestamp>,
+}
+
+/// All grants and policies.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// By uid.
+    pub grants: BTreeMap<String, GrantHistory>,
+    policies: BTreeMap<String, Value>,
+    /// The policies from when on.
+    policy_sets: Vec<(Timestamp, PolicySet)>,
+}
+
+#[derive(Debug)]
+struct PolicySet {
+    readable: Vec<BreakglassPolicySpec>,
+    /// Whether one can't be read. It may be a Deny.
+    doubtful: bool,
+}
+
+impl GrantHistory {
+    /// What it said at any time in that span, the bounds included.
+    pub fn during(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = &Said> {
+        spans(&self.said, from, to)
+    }
+
+    /// What it says now.
+    pub fn now(&self) -> &Said {
+        self.said.last().map_or(&Said::Nothing, |(_, said)| said)
+    }
+}
+
+/// The versions that were valid at some time in the span.
+fn spans<T>(
+    versions: &[(Timestamp, T)],
+    from: Timestamp,
+    to: Timestamp,
+) -> impl Iterator<Item = &T> {
+    let ends = versions
+        .iter()
+        .skip(1)
+        .map(|(at, _)| *at)
+        .chain([Timestamp::MAX]);
+    versions
+        .iter()
+        .zip(ends)
+        .filter(move |((begin, _), end)| *begin <= to && from <= *end)
+        .map(|((_, version), _)| version)
+}
+
+impl Written {
+    /// Takes a new version of a grant in.
+    pub fn grant(&mut self, now: Timestamp, before: Option<&Value>, after: Option<&Value>) {
+        let Some(object) = after.or(before) else {
+            return;
+        };
+        let text = |pointer| {
+            let text = object.pointer(pointer).and_then(Value::as_str);
+            text.unwrap_or_default().to_owned()
+        };
+        let history = self
+            .grants
+            .entry(text("/metadata/uid"))
+            .or_insert_with(|| GrantHistory {
+                namespace: text("/metadata/namespace"),
+                said: Vec::new(),
+                object: None,
+                ended: None,
+            });
+        history.object = after.cloned();
+        if after.is_some_and(|object| object.pointer("/status/endedTime").is_some()) {
+            history.ended.get_or_insert(now);
+        }
+        let said = after.map_or(Said::Nothing, said);
+        if history.said.is_empty() || !same(history.now(), &said) {
+            history.said.push((now, said));
+        }
+    }
+
+    /// Takes a new version of a policy in.
+    pub fn policy(&mut self, now: Timestamp, name: &str, after: Option<&Value>) {
+        match after {
+            Some(object) => self.policies.insert(name.to_owned(), object.clone()),
+            None => self.policies.remove(name),
+        };
+        let specs = self.policies.values();
+        let readable: Vec<_> = specs
+            .filter_map(|object| serde_json::from_value(object["spec"].clone()).ok())
+            .collect();
+        let set = PolicySet {
+            doubtful: readable.len() < self.policies.len(),
+            readable,
+        };
+        self.policy_sets.push((now, set));
+    }
+
+    /// From here on there are none; what was, was.
+    pub fn forget_policies(&mut self) {
+        self.policies.clear();
+    }
+
+    /// Whether at some time in the span all policies could be read, and none denied what is asked.
+    pub fn not_denied(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        namespace: &str,
+        asked: &Asked,
+    ) -> bool {
+        spans(&self.policy_sets, from, to).any(|set| !set.doubtful && !set.denies(namespace, asked))
+    }
+
+    /// Whether at some time in the span some policy denied what is asked.
+    pub fn denied(&self, from: Timestamp, to: Timestamp, namespace: &str, asked: &Asked) -> bool {
+        spans(&self.policy_sets, from, to).any(|set| set.denies(namespace, asked))
+    }
+
+    /// Whether at some time in the span a policy admitted it, until `expiry`, and none denied it.
+    pub fn admitted(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        namespace: &str,
+        asked: &Asked,
+        expiry: Timestamp,
+    ) -> bool {
+        spans(&self.policy_sets, from, to).any(|set| {
+            !set.doubtful
+                && !set.denies(namespace, asked)
+                && set.readable.iter().any(|policy| {
+                    policy.effect == Effect::Allow
+                        && policy::matches(policy, namespace, asked)
+                        && short_enough(policy, asked, expiry)
+                })
+        })
+    }
+
+    /// Whether some policy in force in the span says that its entitlements are given by nobody else.
+    pub fn exclusive(&self, from: Timestamp, to: Timestamp) -> bool {
+        spans(&self.policy_sets, from, to)
+            .flat_map(|set| &set.readable)
+            .any(|policy| policy.ownership == Ownership::Exclusive)
+    }
+}
+
+impl PolicySet {
+    fn denies(&self, namespace: &str, asked: &Asked) -> bool {
+        self.readable.iter().any(|policy| {
+            policy.effect == Effect::Deny && policy::matches(policy, namespace, asked)
+        })
+    }
+}
+
+fn short_enough(policy: &BreakglassPolicySpec, asked: &Asked, expiry: Timestamp) -> bool {
+    let begin = asked
+        .spec
+        .start_time
+        .map_or(asked.created, |start| start.max(asked.created));
+    let longest = policy
+        .max_duration
+        .and_then(|longest| SignedDuration::try_from(longest.0).ok());
+    longest.is_none_or(|longest| expiry.duration_since(begin) <= longest)
+}
+
+fn same(a: &Said, b: &Said) -> bool {
+    match (a, b) {
+        (Said::Asks(a), Said::Asks(b)) => a == b,
+        _ => std::mem::discriminant(a) == std::mem::discriminant(b),
+    }
+}
+
+fn said(object: &Value) -> Said {
+    let annotated = object.pointer("/metadata/annotations/breakglass.dev~1revoke");
+    if object.pointer("/metadata/deletionTimestamp").is_some()
+        || object.pointer("/spec/revoked") == Some(&Value::Bool(true))
+        || annotated.is_some()
+    {
+        return Said::End;
+    }
+    let created = object.pointer("/metadata/creationTimestamp");
+    let created = created
+        .and_then(Value::as_str)
+        .and_then(|time| time.parse().ok());
+    match (serde_json::from_value(object["spec"].clone()), created) {
+        (Ok(spec), Some(created)) => Said::Asks(Box::new(Asked { spec, created })),
+        _ => Said::Nonsense,
+    }
+}

@@ -1,0 +1,262 @@
+//! The ledger entries, and what each change of one says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use breakglass::api::access::{
+    AccessState, Attempt, BreakglassAccess, BreakglassAccessSpec, Claim, EndReason, Operation,
+    Origin,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use super::rows::{Key, Row};
+use super::{Checker, TURN};
+
+/// A ledger entry as the API server has it, and what it was.
+#[derive(Debug)]
+pub struct Ledger {
+    /// As it is.
+    pub access: Arc<BreakglassAccess>,
+    /// When the tuple last became ours; none while it is not.
+    pub ours_since: Option<Timestamp>,
+    /// Attempts by id: the ledger that announced each, when, and whether it was sent.
+    pub attempts: BTreeMap<String, Announced>,
+    /// When the last claim ended while the access was open.
+    pub due_since: Option<Timestamp>,
+    /// When a claim was last lengthened, and its end before.
+    extended: Option<(Timestamp, Timestamp)>,
+}
+
+/// An attempt as it was announced.
+#[derive(Debug)]
+pub struct Announced {
+    /// The record.
+    pub attempt: Attempt,
+    /// The whole ledger in that write.
+    pub ledger: Arc<BreakglassAccess>,
+    /// When it was acknowledged.
+    pub at: Timestamp,
+    /// Whether a request was sent for it.
+    pub sent: bool,
+}
+
+impl Ledger {
+    fn spec(&self) -> &BreakglassAccessSpec {
+        &self.access.spec
+    }
+
+    /// Claims for which access is due now, also by a clock that is a little off.
+    pub fn covering(&self, now: Timestamp, skew: SignedDuration) -> impl Iterator<Item = &Claim> {
+        due(self.spec(), now, skew)
+    }
+
+    /// Whether a controller that was cut off may not have heard of the last extension.
+    pub fn cut_off_extension(&self, now: Timestamp) -> bool {
+        self.extended
+            .is_some_and(|(at, _)| now.duration_since(at) < SignedDuration::from_mins(30))
+    }
+}
+
+/// Claims for which access is due at that time, whatever the clock.
+pub fn due(
+    ledger: &BreakglassAccessSpec,
+    now: Timestamp,
+    skew: SignedDuration,
+) -> impl Iterator<Item = &Claim> {
+    ledger
+        .claims
+        .iter()
+        .filter(move |claim| claim.start_time + skew <= now && now + skew < claim.expiry_time)
+}
+
+impl Checker {
+    pub(super) fn ledger_of(&self, key: &Key) -> Option<(&String, &Ledger)> {
+        self.ledgers
+            .iter()
+            .find(|(_, ledger)| Key::from(&ledger.spec().tuple) == *key)
+    }
+
+    pub(super) fn on_ledger(
+        &mut self,
+        now: Timestamp,
+        name: &str,
+        before: Option<&BreakglassAccess>,
+        after: Option<Arc<BreakglassAccess>>,
+    ) {
+        let Some(after) = after else {
+            return self.on_removed(name);
+        };
+        let none = Vec::new();
+        let old = before.map(|access| &access.spec);
+        let new = &after.spec;
+        let claims_before = old.map_or(&none, |old| &old.claims);
+        for claim in &new.claims {
+            let same = claims_before.iter().find(|old| old.uid == claim.uid);
+            self.on_claim(now, new, claim, same);
+        }
+        for claim in claims_before {
+            if new.claims.iter().any(|left| left.uid == claim.uid) {
+                continue;
+            }
+            let ended = new.ended.iter().find(|ended| ended.uid == claim.uid);
+            match ended.map(|ended| ended.reason) {
+                Some(reason) => self.on_end(now, claim, reason, Key::from(&new.tuple)),
+                None => {
+                    let attempted = old.is_some_and(|old| old.state != AccessState::Closed);
+                    self.ask("R5", !attempted, || {
+                        format!("the claim of {} vanished from {name}", claim.grant.name)
+                    });
+                }
+            }
+        }
+        if let Some(old) = old {
+            self.on_state(now, name, old, new);
+        }
+        self.put_ledger(now, after);
+    }
+
+    /// Takes a version of a ledger entry in.
+    pub(super) fn put_ledger(&mut self, now: Timestamp, after: Arc<BreakglassAccess>) {
+        let new = &after.spec;
+        let name = after.metadata.name.clone().unwrap_or_default();
+        let ledger = self.ledgers.entry(name).or_insert_with(|| Ledger {
+            access: Arc::clone(&after),
+            ours_since: None,
+            attempts: BTreeMap::new(),
+            due_since: None,
+            extended: None,
+        });
+        let ours = new.state != AccessState::Closed && new.origin == Some(Origin::Created);
+        ledger.ours_since = ours.then(|| ledger.ours_since.unwrap_or(now));
+        for claim in &new.claims {
+            let before = &ledger.access.spec.claims;
+            let same = before.iter().find(|old| old.uid == claim.uid);
+            if let Some(old) = same.filter(|old| old.expiry_time < claim.expiry_time) {
+                ledger.extended = Some((now, old.expiry_time));
+            }
+        }
+        if let Some(attempt) = &new.attempt {
+            ledger
+                .attempts
+                .entry(attempt.id.clone())
+                .or_insert_with(|| Announced {
+                    attempt: attempt.clone(),
+                    ledger: Arc::clone(&after),
+                    at: now,
+                    sent: false,
+                });
+        }
+        ledger.access = after;
+    }
+
+    /// A ledger entry is gone.
+    fn on_removed(&mut self, name: &str) {
+        let Some(ledger) = self.ledgers.remove(name) else {
+            return;
+        };
+        let spec = ledger.spec();
+        let bare =
+            spec.state == AccessState::Closed && spec.claims.is_empty() && spec.ended.is_empty();
+        self.ask("R9", bare, || {
+            format!("{name} was removed while it was {:?}", spec.state)
+        });
+    }
+
+    /// A claim is there: made, changed, or as before.
+    fn on_claim(
+        &mut self,
+        now: Timestamp,
+        ledger: &BreakglassAccessSpec,
+        claim: &Claim,
+        before: Option<&Claim>,
+    ) {
+        let who = &claim.grant.name;
+        if before.is_none() {
+            let ended = self.ended.contains(&claim.uid);
+            self.ask("R8", !ended, || {
+                format!("{who} was claimed again after its end")
+            });
+        }
+        if before.is_none_or(|before| before.expiry_time < claim.expiry_time) {
+            let allowed = self.admits(claim, now - TURN, now);
+            self.ask("R7", allowed, || {
+                format!("no policy admitted {who} until {}", claim.expiry_time)
+            });
+        }
+        let was_active = before.is_some_and(|before| before.active_time.is_some());
+        if claim.active_time.is_some() && !was_active {
+            let row = self.rows.get(&Key::from(&ledger.tuple)).cloned();
+            // AWS may call a Create done before it has taken effect everywhere.
+            let key = Key::from(&ledger.tuple);
+            let seen = row.as_ref().is_some_and(|row| self.was_present(row, now))
+                || self.creates_on_their_way(&key);
+            self.ask("R12", seen, || {
+                format!("{who} was called active without being in AWS: {row:?}")
+            });
+        }
+    }
+
+    /// Whether a reading begun within the last turn may have shown it present.
+    fn was_present(&self, row: &Row, now: Timestamp) -> bool {
+        row.present || row.since >= now - TURN - self.staleness
+    }
+
+    /// A claim became an ended one.
+    fn on_end(&mut self, now: Timestamp, claim: &Claim, reason: EndReason, key: Key) {
+        self.ended.insert(claim.uid.clone());
+        let due = match reason {
+            EndReason::Expired => self.has_expired(claim, now),
+            EndReason::RemovedExternally => self.was_removed(&key, now),
+            _ => self.has_ended(claim, now),
+        };
+        let who = &claim.grant.name;
+        self.ask("R6", due, || {
+            format!("{who} was ended as {reason:?} without a reason")
+        });
+    }
+
+    fn was_removed(&self, key: &Key, now: Timestamp) -> bool {
+        let row = self.rows.get(key);
+        row.is_some_and(|row| row.taken_by_others.is_some_and(|at| at <= now))
+    }
+
+    /// The state of a ledger entry changed, or not.
+    fn on_state(
+        &mut self,
+        now: Timestamp,
+        name: &str,
+        old: &BreakglassAccessSpec,
+        new: &BreakglassAccessSpec,
+    ) {
+        let closes = old.state != AccessState::Closed && new.state == AccessState::Closed;
+        if closes && old.origin == Some(Origin::Created) {
+            let key = Key::from(&new.tuple);
+            let left = self
+                .rows
+                .get(&key)
+                .filter(|row| row.present && row.by_us)
+                .map(|row| row.since);
+            self.ask("R3", left.is_none(), || {
+                format!("{name} was closed while access of ours stands since {left:?}")
+            });
+            let landing = self.creates_on_their_way(&key);
+            self.ask("R3", !landing, || {
+                format!("{name} was closed while a Create may still land")
+            });
+        }
+        if old.origin == Some(Origin::PreExisting) && new.origin == Some(Origin::Created) {
+            self.violated("R4", format!("{name} stood before us and became ours"));
+        }
+        if new
+            .attempt
+            .as_ref()
+            .is_some_and(|attempt| attempt.operation == Operation::Delete)
+            && new.origin != Some(Origin::Created)
+        {
+            self.violated(
+                "R4",
+                format!("a delete of {name} was announced, which is not ours"),
+            );
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What AWS really holds, and who made it so.
+
+use aws_simulator::{AccessTuple, Author, Effect};
+use breakglass::api::tuple::Tuple;
+use jiff::Timestamp;
+
+use super::Checker;
+
+/// One person and one entitlement, by the ids of AWS.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// A permission set in an account.
+    Assignment(String, String, String),
+    /// A group of Identity Center.
+    Group(String, String),
+    /// An IAM group in an account.
+    Iam(String, String, String),
+}
+
+impl From<&Tuple> for Key {
+    fn from(tuple: &Tuple) -> Self {
+        match tuple {
+            Tuple::AccountAssignment(t) => Self::Assignment(
+                t.account.clone(),
+                t.permission_set_arn.clone(),
+                t.user_id.clone(),
+            ),
+            Tuple::IdentityCenterGroup(t) => Self::Group(t.group_id.clone(), t.user_id.clone()),
+            Tuple::IamGroup(t) => {
+                Self::Iam(t.account.clone(), t.group_id.clone(), t.user_id.clone())
+            }
+        }
+    }
+}
+
+impl From<&AccessTuple> for Key {
+    fn from(tuple: &AccessTuple) -> Self {
+        match tuple.clone() {
+            AccessTuple::Assignment {
+                account,
+                permission_set,
+                principal,
+            } => Self::Assignment(account, permission_set, principal),
+            AccessTuple::GroupMembership { group, user, .. } => Self::Group(group, user),
+            AccessTuple::IamMembership {
+                account,
+                group,
+                user,
+            } => Self::Iam(account, group, user),
+        }
+    }
+}
+
+/// What became of a tuple.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Whether it is there.
+    pub present: bool,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether a controller made it so.
+    pub by_us: bool,
+    /// When somebody else last took it away.
+    pub taken_by_others: Option<Timestamp>,
+}
+
+impl Checker {
+    /// Takes in what has happened in AWS since the last look.
+    pub fn look_at_aws(&mut self) {
+        for effect in self.aws.effects_since(self.effects_seen) {
+            self.effects_seen = effect.number;
+            self.on_effect(&effect);
+        }
+        self.aws.forget_effects(self.effects_seen);
+    }
+
+    fn on_effect(&mut self, effect: &Effect) {
+        let key = Key::from(&effect.access);
+        let by_us = matches!(effect.by, Author::Call { .. });
+        let before = self.rows.get(&key).cloned();
+        if by_us && !effect.present {
+            self.on_taken_by_us(&key, before.as_ref(), effect.time);
+        }
+        let taken_by_others = if !by_us && !effect.present {
+            Some(effect.time)
+        } else {
+            before.and_then(|row| row.taken_by_others)
+        };
+        let row = Row {
+            present: effect.present,
+            since: effect.time,
+            by_us,
+            taken_by_others,
+        };
+        self.rows.insert(key, row);
+    }
+
+    /// A delete of ours took effect.
+    fn on_taken_by_us(&mut self, key: &Key, row: Option<&Row>, now: Timestamp) {
+        let Some((name, ledger)) = self.ledger_of(key) else {
+            return self.violated(
+                "R4",
+                format!("{key:?} was taken away, and no ledger knows it"),
+            );
+        };
+        let name = name.clone();
+        // Where a claim is marked active, its grant says so: access must not flicker.
+        let covering = ledger
+            .covering(now, self.skew())
+            .find(|claim| claim.active_time.is_some());
+        let covering = covering.map(|claim| claim.grant.name.clone());
+        let extended_offline = ledger.cut_off_extension(now);
+        let ours_since = ledger.ours_since;
+        if let Some(grant) = covering {
+            if extended_offline {
+                self.residue("ended at the old expiry by a controller that was cut off");
+            } else {
+                self.violated(
+                    "R6",
+                    format!("{name} was taken away while {grant} is active and covers it"),
+                );
+            }
+        }
+        let foreign = row.filter(|row| row.present && !row.by_us);
+        let Some(row) = foreign else { return };
+        match ours_since {
+            // By a person, while the tuple counts as ours.
+            Some(since) if row.since >= since => {
+                self.residue("made by a person while the tuple was ours");
+            }
+            Some(since) if row.since >= since - super::TURN - self.staleness => {
+                self.residue("made by a person between our reading and our Create");
+            }
+            Some(_) if self.written.exclusive(self.begin, now) => {
+                self.residue("stood before us under an exclusive policy");
+            }
+            _ => self.violated(
+                "R4",
+                format!(
+                    "{name} was taken away, which a person had given at {}",
+                    row.since
+                ),
+            ),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What controllers send to AWS, asked at the moment it is sent.
+
+use aws_simulator::GateCall;
+use breakglass::api::access::{AccessState, Claim, Operation};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::ledgers::due;
+use super::rows::Key;
+use super::{Checker, TURN};
+use crate::replica::Run;
+
+impl Checker {
+    /// A controller sends that to AWS.
+    pub fn on_send(&mut self, run: &Run, call: &GateCall) {
+        self.look_at_aws();
+        let operation = match call.operation.as_str() {
+            "CreateAccountAssignment" | "CreateGroupMembership" | "AddUserToGroup" => {
+                Operation::Create
+            }
+            "DeleteAccountAssignment" | "DeleteGroupMembership" | "RemoveUserFromGroup" => {
+                Operation::Delete
+            }
+            _ => return,
+        };
+        let now = self.aws.now();
+        let Some(key) = self.key_of(call) else {
+            // A membership that is gone already: nothing can be hit.
+            return;
+        };
+        let Some(name) = self.ledger_of(&key).map(|(name, _)| name.clone()) else {
+            let rule = if operation == Operation::Delete {
+                "R4"
+            } else {
+                "R5"
+            };
+            return self.violated(rule, format!("{operation:?} of {key:?} without a ledger"));
+        };
+        let skew = self.skew();
+        let ledger = self.ledgers.get_mut(&name).expect("it was just found");
+        let announced = ledger
+            .attempts
+            .values_mut()
+            .filter(|announced| announced.attempt.holder == run.holder)
+            .filter(|announced| announced.attempt.operation == operation && !announced.sent)
+            .max_by_key(|announced| announced.at);
+        let Some(announced) = announced else {
+            return self.sent_without_record(run, operation, &name, now);
+        };
+        announced.sent = true;
+        let (attempt, written, at) = (
+            announced.attempt.clone(),
+            announced.ledger.clone(),
+            announced.at,
+        );
+        self.ask("R5", now < attempt.send_before + skew, || {
+            format!(
+                "{operation:?} of {name} was sent at {now}, after {}",
+                attempt.send_before
+            )
+        });
+        match operation {
+            Operation::Create => self.on_create(&name, &written.spec.claims, at, now),
+            Operation::Delete => {
+                let covering: Vec<_> = due(&written.spec, now, skew)
+                    .map(|claim| claim.grant.name.clone())
+                    .collect();
+                self.ask("R6", covering.is_empty(), || {
+                    format!("{name} is deleted while {covering:?} cover it")
+                });
+                let ours = self.ledgers.get(&name).is_some_and(|ledger| {
+                    ledger.ours_since.is_some() || ledger.access.spec.state == AccessState::Closed
+                });
+                self.ask("R4", ours, || {
+                    format!("{name} is deleted, which is not ours")
+                });
+                self.measure(&name, now);
+            }
+        }
+    }
+
+    fn on_create(&mut self, name: &str, claims: &[Claim], at: Timestamp, now: Timestamp) {
+        let skew = self.skew();
+        let live =
+            |claim: &&Claim| claim.start_time - skew <= now && now - skew < claim.expiry_time;
+        let covering: Vec<_> = claims.iter().filter(live).cloned().collect();
+        self.ask("R2", !covering.is_empty(), || {
+            format!("{name} is created while no claim is due at {now}: {claims:?}")
+        });
+        if covering.is_empty() {
+            return;
+        }
+        let stands = covering
+            .iter()
+            .any(|claim| self.stood(claim, at - TURN, now));
+        self.ask("R1", stands, || {
+            let grants: Vec<_> = covering.iter().map(|claim| &claim.grant.name).collect();
+            format!("{name} is created though none of {grants:?} stood")
+        });
+    }
+
+    /// Only a delete of what has expired may go without a record, while the cluster is away.
+    fn sent_without_record(&mut self, run: &Run, operation: Operation, name: &str, now: Timestamp) {
+        let skew = self.skew();
+        let Some(ledger) = self.ledgers.get(name) else {
+            return;
+        };
+        let spec = &ledger.access.spec;
+        let may = operation == Operation::Delete
+            && spec.offline_deleter.as_ref() == Some(&run.holder)
+            && ledger.ours_since.is_some();
+        let covered = due(spec, now, skew).next().is_some();
+        if may && covered && ledger.cut_off_extension(now) {
+            self.residue("ended at the old expiry by a controller that was cut off");
+        } else if may && !covered {
+            self.residue("deleted without the ledger");
+            self.measure(name, now);
+        } else {
+            let rule = if may { "R6" } else { "R5" };
+            self.violated(
+                rule,
+                format!(
+                    "{operation:?} of {name} by {:?} without a record",
+                    run.holder
+                ),
+            );
+        }
+    }
+
+    /// Notes how long after the end this delete comes, if it is the first for it.
+    fn measure(&mut self, name: &str, now: Timestamp) {
+        let Some(ledger) = self.ledgers.get_mut(name) else {
+            return;
+        };
+        let spec = &ledger.access.spec;
+        let ended = spec.ended.iter().filter(|ended| !ended.settled);
+        let ended = ended.map(|ended| ended.time);
+        let expired = spec.claims.iter().map(|claim| claim.expiry_time);
+        let due = ended.chain(expired.filter(|end| *end <= now)).max();
+        if let Some(due) = due.filter(|due| ledger.due_since != Some(*due)) {
+            ledger.due_since = Some(due);
+            self.lateness.push(now.duration_since(due).as_secs());
+        }
+    }
+
+    /// Whether a Create of ours was sent, and AWS has not done with it.
+    pub(super) fn creates_on_their_way(&self, key: &Key) -> bool {
+        self.aws.outstanding().iter().any(|call| {
+            call.operation.starts_with("Create") | call.operation.starts_with("Add")
+                && self
+                    .key_of_parameters(&call.operation, &call.parameters, &call.account)
+                    .as_ref()
+                    == Some(key)
+        })
+    }
+
+    fn key_of(&self, call: &GateCall) -> Option<Key> {
+        self.key_of_parameters(&call.operation, &call.parameters, &call.account)
+    }
+
+    fn key_of_parameters(
+        &self,
+        operation: &str,
+        parameters: &serde_json::Map<String, Value>,
+        account: &str,
+    ) -> Option<Key> {
+        let text = |name: &str| Some(parameters.get(name)?.as_str()?.to_owned());
+        match operation {
+            "CreateAccountAssignment" | "DeleteAccountAssignment" => Some(Key::Assignment(
+                text("TargetId")?,
+                text("PermissionSetArn")?,
+                text("PrincipalId")?,
+            )),
+            "CreateGroupMembership" => {
+                let user = parameters.get("MemberId")?.get("UserId")?.as_str()?;
+                Some(Key::Group(text("GroupId")?, user.to_owned()))
+            }
+            "DeleteGroupMembership" => {
+                let membership = self.aws.membership(&text("MembershipId")?)?;
+                Some(Key::from(&membership))
+            }
+            "AddUserToGroup" | "RemoveUserFromGroup" => {
+                let (group, user) = (text("GroupName")?, text("UserName")?);
+                Some(Key::Iam(
+                    account.to_owned(),
+                    self.aws.iam_group_id(account, &group)?,
+                    self.aws.iam_user_id(account, &user)?,
+                ))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Short stories, each about one turn in the life of a grant: whatever else happens is up to who plays
+//! them.
+
+use crate::cast::{ACCOUNTS, GROUPS, IAM_ACCOUNTS, IAM_GROUPS, PERMISSION_SETS, Target};
+use crate::story::{Cloud, Deed, Grant, Name, Policy, Second, Setting, Story};
+
+const MINUTE: Second = 60;
+/// By then the last grant of each life has ended.
+const END: Second = 16 * MINUTE;
+
+const ASSIGNMENT: Target = Target::Assignment(ACCOUNTS[0], PERMISSION_SETS[0].0);
+const GROUP: Target = Target::Group(GROUPS[0]);
+const IAM_GROUP: Target = Target::IamGroup(IAM_ACCOUNTS[0], IAM_GROUPS[0]);
+
+/// One life.
+#[derive(Clone, Debug)]
+pub struct Life {
+    /// What is special about it.
+    pub name: &'static str,
+    /// What happens.
+    pub story: Story,
+}
+
+/// All of them.
+pub fn lives() -> Vec<Life> {
+    let first = || grant("first", ASSIGNMENT, None, 5 * MINUTE);
+    let second = |start, expiry| Deed::Apply(grant("second", ASSIGNMENT, start, expiry));
+    let name = || first().name;
+    vec![
+        life("an assignment expires", vec![(10, Deed::Apply(first()))]),
+        life(
+            "a membership of a group expires",
+            vec![(10, Deed::Apply(grant("first", GROUP, None, 5 * MINUTE)))],
+        ),
+        life(
+            "a membership of an IAM group expires",
+            vec![(10, Deed::Apply(grant("first", IAM_GROUP, None, 5 * MINUTE)))],
+        ),
+        life(
+            "it is revoked",
+            vec![
+                (10, Deed::Apply(first())),
+                (2 * MINUTE, Deed::SetRevoked(name(), true)),
+            ],
+        ),
+        life(
+            "it is deleted",
+            vec![
+                (10, Deed::Apply(first())),
+                (2 * MINUTE, Deed::Delete(name())),
+            ],
+        ),
+        life(
+            "it is deleted by force",
+            vec![
+                (10, Deed::Apply(first())),
+                (2 * MINUTE, Deed::DeleteByForce(name())),
+            ],
+        ),
+        life(
+            "two overlap",
+            vec![
+                (10, Deed::Apply(first())),
+                (2 * MINUTE, second(None, 8 * MINUTE)),
+            ],
+        ),
+        life(
+            "one follows the other",
+            vec![
+                (10, Deed::Apply(first())),
+                (20, second(Some(5 * MINUTE), 8 * MINUTE)),
+            ],
+        ),
+        life(
+            "one comes while the other goes",
+            vec![
+                (10, Deed::Apply(first())),
+                (5 * MINUTE + 1, second(None, 8 * MINUTE)),
+            ],
+        ),
+        life(
+            "it is lengthened",
+            vec![
+                (10, Deed::Apply(first())),
+                (2 * MINUTE, Deed::SetExpiry(name(), 8 * MINUTE)),
+            ],
+        ),
+        life(
+            "a policy denies it",
+            vec![
+                (10, Deed::Apply(first())),
+                (2 * MINUTE, Deed::PutPolicy("deny", Policy::DenyAll)),
+            ],
+        ),
+        life(
+            "it stood before",
+            vec![
+                (5, Deed::GiveByHand("alice@example.com", ASSIGNMENT)),
+                (10, Deed::Apply(first())),
+            ],
+        ),
+        life(
+            "it is removed by hand",
+            vec![
+                (10, Deed::Apply(first())),
+                (
+                    2 * MINUTE,
+                    Deed::TakeByHand("alice@example.com", ASSIGNMENT),
+                ),
+                (3 * MINUTE, Deed::AskAgain(name())),
+            ],
+        ),
+    ]
+}
+
+fn life(name: &'static str, mut deeds: Vec<(Second, Deed)>) -> Life {
+    let policy = Policy::Everything {
+        hours: 8,
+        end_on_removal: false,
+        exclusive: false,
+    };
+    deeds.insert(0, (0, Deed::PutPolicy("everything", policy)));
+    let setting = Setting {
+        replicas: 1,
+        lease: 15,
+        cloud: Cloud {
+            assignment_delay: 2_000,
+            latency: 50,
+            ..Cloud::default()
+        },
+        settings: breakglass::config::Settings::default(),
+    };
+    let story = Story {
+        seed: 7,
+        setting,
+        deeds,
+        calm: END,
+    };
+    Life { name, story }
+}
+
+fn grant(name: &str, target: Target, start: Option<Second>, expiry: Second) -> Grant {
+    let user = match target {
+        Target::IamGroup(..) => "alice",
+        _ => "alice@example.com",
+    };
+    Grant {
+        name: Name {
+            namespace: "breakglass",
+            name: name.to_owned(),
+        },
+        user,
+        target,
+        start,
+        expiry,
+    }
+}

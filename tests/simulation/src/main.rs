@@ -1,0 +1,125 @@
+//! Plays stories by their seeds, and tells which rule broke and how.
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use clap::Parser;
+use simulation::report::Report;
+use simulation::shrink::shrink;
+use simulation::stage::{Direction, play};
+use simulation::story::draw;
+
+/// Plays the whole program through stories full of faults, and checks every rule at every step.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// How many stories.
+    #[arg(long, default_value_t = 100)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// How many at once; by default as many as there are processors.
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Tells every step of the stories.
+    #[arg(long)]
+    trace: bool,
+    /// Plays at most so many shorter stories when one breaks a rule.
+    #[arg(long, default_value_t = 200)]
+    shrink: usize,
+    /// Lets the process that sends the write of this number die of it.
+    #[arg(long)]
+    crash_at: Vec<u64>,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if args.trace {
+        tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_target(false)
+            .init();
+    }
+    let direction = Direction {
+        crash_at: args.crash_at.clone(),
+        hold: None,
+        trace: args.trace,
+    };
+    let jobs = args
+        .jobs
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
+    let begun = Instant::now();
+    let next = AtomicU64::new(args.from);
+    let end = args.from + args.seeds;
+    let (total, broken) = (Mutex::new(Report::default()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end {
+                        break;
+                    }
+                    let report = play(&draw(seed), &direction);
+                    for line in &report.trace {
+                        println!("{line}");
+                    }
+                    if let Some(violation) = report.violations.first() {
+                        println!("seed {seed}: {violation}");
+                        let mut broken = broken.lock().unwrap_or_else(PoisonError::into_inner);
+                        broken.push((seed, violation.rule));
+                    }
+                    total
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .add(&report);
+                }
+            });
+        }
+    });
+    let took = begun.elapsed();
+    let total = total.into_inner().unwrap_or_else(PoisonError::into_inner);
+    tell(&total, args.seeds, took);
+    let mut broken = broken.into_inner().unwrap_or_else(PoisonError::into_inner);
+    broken.sort_unstable();
+    let Some((seed, rule)) = broken.first() else {
+        return ExitCode::SUCCESS;
+    };
+    println!("\n{} of {} stories broke a rule", broken.len(), args.seeds);
+    if args.shrink > 0 {
+        let short = shrink(&draw(*seed), &direction, rule, args.shrink);
+        println!("The shortest story found that breaks {rule}:\n{short}");
+        for violation in play(&short, &direction).violations {
+            println!("  {violation}");
+        }
+    }
+    println!("Play it again: make simulate FROM={seed} SEEDS=1");
+    ExitCode::FAILURE
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn tell(total: &Report, stories: u64, took: std::time::Duration) {
+    let hours = total.seconds as f64 / 3600.0;
+    println!(
+        "{stories} stories, {hours:.0} simulated hours in {:.1} s: {:.0} hours per second",
+        took.as_secs_f64(),
+        hours / took.as_secs_f64()
+    );
+    println!(
+        "calls: {} to AWS, {} to the API server; writes: {}",
+        total.aws_calls, total.api_calls, total.writes_sent
+    );
+    println!("asked: {:?}", total.asked);
+    println!("residues met: {:?}", total.residues);
+    let mut lateness = total.lateness.clone();
+    lateness.sort_unstable();
+    if let (Some(middle), Some(last)) = (lateness.get(lateness.len() / 2), lateness.last()) {
+        println!(
+            "from an end to the first delete: {} ends, median {middle} s, longest {last} s",
+            lateness.len()
+        );
+    }
+}

@@ -1,0 +1,209 @@
+//! The lines between controllers, Kubernetes and AWS, and what goes wrong on them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use api_simulator::{Call, Ending as ApiEnding, Fate as ApiFate, WatchFate};
+use aws_simulator::{Ending as AwsEnding, Fate as AwsFate, GateCall, Service};
+
+use crate::entropy::Random;
+use crate::story::{Api, Aws, Second, Trouble};
+
+/// What goes wrong now, and whom it hits. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Network(Arc<Mutex<Lines>>);
+
+#[derive(Debug)]
+struct Lines {
+    random: Random,
+    api: Vec<(Second, Trouble<Api>)>,
+    aws: Vec<(Second, Trouble<Aws>)>,
+}
+
+impl Network {
+    /// All is well.
+    pub fn new(random: Random) -> Self {
+        Self(Arc::new(Mutex::new(Lines {
+            random,
+            api: Vec::new(),
+            aws: Vec::new(),
+        })))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Lines> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on that goes wrong on the way to the API server.
+    pub fn begin_api(&self, now: Second, trouble: Trouble<Api>) {
+        self.lock().api.push((now + trouble.lasts, trouble));
+    }
+
+    /// From now on that goes wrong on the way to AWS.
+    pub fn begin_aws(&self, now: Second, trouble: Trouble<Aws>) {
+        self.lock().aws.push((now + trouble.lasts, trouble));
+    }
+
+    /// All is well again.
+    pub fn calm(&self) {
+        let lines = &mut *self.lock();
+        lines.api.clear();
+        lines.aws.clear();
+    }
+
+    /// What becomes of a call to the API server.
+    pub fn api_fate(&self, replica: usize, now: Second, call: &Call) -> ApiFate {
+        let lease = call.resource == "leases";
+        self.lock()
+            .api_trouble(replica, now, |trouble| {
+                let write = call.is_write();
+                match trouble.kind {
+                    Api::NoLease => lease,
+                    Api::EventLost | Api::EventTwice | Api::EventLate(_) | Api::WatchSilent => {
+                        false
+                    }
+                    Api::WatchExpired => false,
+                    Api::Conflict => write && !lease,
+                    _ => write || !trouble.only_writes,
+                }
+            })
+            .map_or_else(ApiFate::default, api_fate)
+    }
+
+    /// What becomes of an event on its way from the API server.
+    pub fn watch_fate(&self, replica: usize, now: Second) -> WatchFate {
+        let trouble = self.lock().api_trouble(replica, now, |trouble| {
+            matches!(
+                trouble.kind,
+                Api::EventLost
+                    | Api::EventTwice
+                    | Api::EventLate(_)
+                    | Api::WatchSilent
+                    | Api::WatchExpired
+            )
+        });
+        match trouble {
+            Some(Api::EventLost) => WatchFate::Drop,
+            Some(Api::EventTwice) => WatchFate::Duplicate,
+            Some(Api::EventLate(seconds)) => WatchFate::Delay(Duration::from_secs(seconds)),
+            Some(Api::WatchSilent) => WatchFate::Silence,
+            Some(Api::WatchExpired) => WatchFate::Expire,
+            _ => WatchFate::Deliver,
+        }
+    }
+
+    /// What becomes of a call to AWS.
+    pub fn aws_fate(&self, replica: usize, now: Second, call: &GateCall) -> AwsFate {
+        let iam = call.service == Service::Iam;
+        let center = matches!(call.service, Service::SsoAdmin | Service::IdentityStore);
+        let lines = &mut *self.lock();
+        lines.aws.retain(|(until, _)| now < *until);
+        for (_, trouble) in &lines.aws {
+            let concerns = match trouble.kind {
+                Aws::IamDown => iam,
+                Aws::IdentityCenterDown => center,
+                Aws::TooManyRequests | Aws::Conflict => call.is_write() && center,
+                _ => call.is_write() || !trouble.only_writes,
+            };
+            if concerns && hits(trouble, replica, &mut lines.random) {
+                return aws_fate(trouble.kind, iam);
+            }
+        }
+        AwsFate::default()
+    }
+}
+
+fn hits<K>(trouble: &Trouble<K>, replica: usize, random: &mut Random) -> bool {
+    trouble.replica.is_none_or(|only| only == replica) && random.below(100) < trouble.percent
+}
+
+impl Lines {
+    fn api_trouble(
+        &mut self,
+        replica: usize,
+        now: Second,
+        concerns: impl Fn(&Trouble<Api>) -> bool,
+    ) -> Option<Api> {
+        self.api.retain(|(until, _)| now < *until);
+        let random = &mut self.random;
+        self.api
+            .iter()
+            .find(|(_, trouble)| concerns(trouble) && hits(trouble, replica, random))
+            .map(|(_, trouble)| trouble.kind)
+    }
+}
+
+fn api_fate(kind: Api) -> ApiFate {
+    let status = |code, reason| ApiFate {
+        instead: Some(ApiEnding::Status {
+            code,
+            reason,
+            message: "for this story".to_owned(),
+        }),
+        ..ApiFate::default()
+    };
+    match kind {
+        Api::Refused(429) => status(429, "TooManyRequests"),
+        Api::Refused(503) => status(503, "ServiceUnavailable"),
+        Api::Refused(_) => status(500, "InternalError"),
+        Api::Conflict => status(409, "Conflict"),
+        Api::NoLease => status(403, "Forbidden"),
+        Api::Lost => ApiFate {
+            instead: Some(ApiEnding::Reset),
+            ..ApiFate::default()
+        },
+        Api::Unanswered => ApiFate {
+            reply: Some(ApiEnding::Reset),
+            ..ApiFate::default()
+        },
+        Api::Hang => ApiFate {
+            reply: Some(ApiEnding::Hang),
+            ..ApiFate::default()
+        },
+        Api::Late(seconds) => ApiFate {
+            before: Duration::from_secs(seconds),
+            ..ApiFate::default()
+        },
+        Api::EventLost
+        | Api::EventTwice
+        | Api::EventLate(_)
+        | Api::WatchSilent
+        | Api::WatchExpired => ApiFate::default(),
+    }
+}
+
+fn aws_fate(kind: Aws, iam: bool) -> AwsFate {
+    let instead = |ending| AwsFate {
+        instead: Some(ending),
+        ..AwsFate::default()
+    };
+    let reply = |ending| AwsFate {
+        reply: Some(ending),
+        ..AwsFate::default()
+    };
+    let error = |code: &str, message: &str| instead(AwsEnding::error(code, message));
+    match (kind, iam) {
+        (Aws::ServerError, true) => error("ServiceFailure", "try again"),
+        (Aws::ServerError, false) => error("InternalServerException", "try again"),
+        (Aws::Throttled, true) => error("Throttling", "Rate exceeded"),
+        (Aws::Throttled, false) => error("ThrottlingException", "Rate exceeded"),
+        (Aws::TooManyRequests, _) => error(
+            "ThrottlingException",
+            "There are too many requests processing",
+        ),
+        (Aws::Conflict, _) => error("ConflictException", "another operation is under way"),
+        (Aws::Denied, true) => error("AccessDenied", "not authorized"),
+        (Aws::Denied, false) => error("AccessDeniedException", "not authorized"),
+        (Aws::Expired, true) => error("ExpiredToken", "the security token is expired"),
+        (Aws::Expired, false) => error("ExpiredTokenException", "the security token is expired"),
+        (Aws::Lost | Aws::IamDown | Aws::IdentityCenterDown, _) => instead(AwsEnding::Reset),
+        (Aws::Hang, _) => instead(AwsEnding::Hang),
+        (Aws::Unanswered, _) => reply(AwsEnding::Reset),
+        (Aws::Html, _) => reply(AwsEnding::HtmlPage(502)),
+        (Aws::Truncated, _) => reply(AwsEnding::Truncated),
+        (Aws::Late(seconds), _) => AwsFate {
+            before: Duration::from_secs(seconds),
+            ..AwsFate::default()
+        },
+    }
+}

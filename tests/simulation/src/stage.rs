@@ -1,0 +1,531 @@
+//! Plays a story: one thread, one seed, virtual time, real controllers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use api_simulator::{ApiSimulator, Call, Fate as ApiFate, Snapshot, Verb, WatchFate};
+use aws_simulator::{Clock, Fate as AwsFate, GateCall, Simulator};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::cast;
+use crate::checker::{Checker, Violation};
+use crate::entropy::{Random, seed_this_thread};
+use crate::network::Network;
+use crate::people::People;
+use crate::replica::{Lines, Machines, Replica, Run};
+use crate::report::Report;
+use crate::story::{Deed, Second, Story};
+
+/// How often the checker looks at what only time can break.
+const TICK: Second = 30;
+/// How long nothing may be written once all is at rest.
+const STILL: Second = 45 * 60;
+
+/// What is done beside the story, to find out more.
+#[derive(Clone, Debug, Default)]
+pub struct Direction {
+    /// The process that sends the write of that number, counted from one, dies when it has taken
+    /// effect.
+    pub crash_at: Vec<u64>,
+    /// That call is held up on its way.
+    pub hold: Option<Hold>,
+    /// Whether every call is written down.
+    pub trace: bool,
+}
+
+/// A call that is held up, as if its process stood still in between.
+#[derive(Clone, Copy, Debug)]
+pub struct Hold {
+    /// Which: counted from one, those about leases and watches aside.
+    pub call: u64,
+    /// For how long. Its sender may have given up by then.
+    pub seconds: Second,
+}
+
+/// Plays a story and tells how it went.
+pub fn play(story: &Story, direction: &Direction) -> Report {
+    warm_up();
+    play_cold(story, direction)
+}
+
+/// Plays something once before all else: what is drawn only once in a process must not shift what a
+/// story draws.
+fn warm_up() {
+    static WARM: std::sync::Once = std::sync::Once::new();
+    WARM.call_once(|| {
+        let mut story = crate::story::draw(1);
+        story.deeds.truncate(4);
+        story.calm = 3600;
+        play_cold(&story, &Direction::default());
+    });
+}
+
+fn play_cold(story: &Story, direction: &Direction) -> Report {
+    let (story, direction) = (story.clone(), direction.clone());
+    let seed = story.seed;
+    let thread = std::thread::Builder::new()
+        .name(format!("seed {seed}"))
+        .stack_size(8 << 20)
+        .spawn(move || {
+            seed_this_thread(seed);
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .start_paused(true)
+                .build()
+                .expect("a runtime without anything to open");
+            runtime.block_on(Stage::play(&story, &direction))
+        })
+        .expect("a thread");
+    thread.join().unwrap_or_else(|panic| {
+        let what = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()))
+            .unwrap_or_default();
+        Report::of_panic(&what)
+    })
+}
+
+/// What is to be done at a certain time.
+#[derive(Debug)]
+enum Cue {
+    Deed(Deed),
+    Start { replica: usize, same_pod: bool },
+    Tick,
+}
+
+struct Stage {
+    begin: Instant,
+    cues: BTreeMap<(Second, u64), Cue>,
+    cues_so_far: u64,
+    machines: Machines,
+    replicas: Vec<Replica>,
+    people: People,
+    network: Network,
+    observer: Arc<Observer>,
+    crashes: mpsc::UnboundedReceiver<usize>,
+    backup: Option<Snapshot>,
+    /// Since when no trouble, and no crash, has kept a controller from its work.
+    undisturbed_since: Second,
+    lease: Second,
+}
+
+impl Stage {
+    async fn play(story: &Story, direction: &Direction) -> Report {
+        let base: Timestamp = "2026-01-05T00:00:00Z".parse().expect("a time");
+        let clock = Clock::starting_at(base);
+        let mut random = Random::new(story.seed);
+        let mut world = cast::world(random.below(u64::MAX));
+        story.setting.cloud.apply(&mut world.settings);
+        let aws = Simulator::new(&world, clock.clone()).expect("the cast is consistent");
+        let api_clock = clock.clone();
+        let api = ApiSimulator::new(random.below(u64::MAX), move || api_clock.now());
+        for definition in breakglass::api::crds::all().expect("the definitions") {
+            api.define(&definition).expect("a definition");
+        }
+        let network = Network::new(random.split(1));
+        let (crash, crashes) = mpsc::unbounded_channel();
+        let observer = Arc::new(Observer {
+            network: network.clone(),
+            seen: Mutex::new(Seen {
+                checker: Checker::new(api.clone(), aws.clone(), base, &story.setting),
+                report: Report::default(),
+                crash_at: direction.crash_at.clone(),
+                hold: direction.hold,
+                dead: BTreeSet::new(),
+                trace: direction.trace,
+            }),
+            crash,
+            begin: Instant::now(),
+        });
+        let committed = Arc::clone(&observer);
+        api.observe(move |commit| committed.lock().on_commit(commit));
+        let mut settings = story.setting.settings.clone();
+        settings.lease_duration = Duration::from_secs(story.setting.lease);
+        let mut stage = Self {
+            begin: observer.begin,
+            cues: BTreeMap::new(),
+            cues_so_far: 0,
+            people: People::new(api.clone(), aws.clone(), base),
+            machines: Machines {
+                api,
+                aws,
+                lines: Arc::clone(&observer) as Arc<dyn Lines>,
+                settings,
+            },
+            replicas: (0..story.setting.replicas).map(Replica::new).collect(),
+            network,
+            observer,
+            crashes,
+            backup: None,
+            undisturbed_since: 0,
+            lease: story.setting.lease,
+        };
+        for (at, deed) in &story.deeds {
+            stage.cue(*at, Cue::Deed(deed.clone()));
+        }
+        for replica in 0..story.setting.replicas {
+            let same_pod = false;
+            stage.cue(0, Cue::Start { replica, same_pod });
+        }
+        stage.cue(TICK, Cue::Tick);
+        stage.run_until(story.calm).await;
+        if !stage.failed() {
+            stage.come_to_rest(story).await;
+        }
+        stage.finish(story)
+    }
+
+    fn cue(&mut self, at: Second, cue: Cue) {
+        self.cues_so_far += 1;
+        self.cues.insert((at, self.cues_so_far), cue);
+    }
+
+    fn now(&self) -> Second {
+        self.begin.elapsed().as_secs()
+    }
+
+    fn failed(&self) -> bool {
+        !self.observer.lock().checker.violations.is_empty()
+    }
+
+    /// Does what is to be done until then, or until a rule is broken.
+    async fn run_until(&mut self, end: Second) {
+        while !self.failed() {
+            let next = self.cues.first_key_value().map(|((at, _), _)| *at);
+            let at = next.unwrap_or(end).min(end);
+            tokio::select! {
+                biased;
+                Some(replica) = self.crashes.recv() => self.crash(replica),
+                () = tokio::time::sleep_until(self.begin + Duration::from_secs(at)) => {
+                    let due = self.cues.first_entry().filter(|cue| cue.key().0 <= at);
+                    match due {
+                        Some(cue) if cue.key().0 < end => {
+                            let cue = cue.remove();
+                            self.act(cue).await;
+                        }
+                        _ => return,
+                    }
+                }
+            }
+        }
+    }
+
+    fn crash(&mut self, replica: usize) {
+        self.disturbed(0);
+        self.replicas[replica].kill();
+        let same_pod = replica % 2 == 0;
+        self.cue(self.now() + 5, Cue::Start { replica, same_pod });
+    }
+
+    /// Something keeps controllers from their work for that long.
+    fn disturbed(&mut self, lasts: Second) {
+        self.undisturbed_since = self.undisturbed_since.max(self.now() + lasts);
+    }
+
+    async fn act(&mut self, cue: Cue) {
+        match cue {
+            Cue::Tick => {
+                self.cue(self.now() + TICK, Cue::Tick);
+                self.tick();
+            }
+            Cue::Start { replica, same_pod } => {
+                if !self.replicas[replica].is_up() {
+                    self.replicas[replica].start(&self.machines, same_pod);
+                }
+                self.disturbed(0);
+            }
+            Cue::Deed(deed) => self.deed(deed).await,
+        }
+    }
+
+    fn tick(&mut self) {
+        if let Some(ended) = self.replicas.iter().find(|replica| replica.has_ended()) {
+            let what = format!("{:?} ended by itself", ended.run());
+            self.observer.lock().violated("R9", what, self.now());
+        }
+        // A leader that died is followed when its lease has ended, and then looks at everything.
+        let settled = self.undisturbed_since + self.lease + 10 * 60;
+        let any_up = self.replicas.iter().any(Replica::is_up);
+        if any_up && self.now() > settled {
+            self.observer.lock().checker.on_undisturbed();
+        }
+        self.observer.forget(&self.machines);
+    }
+
+    async fn deed(&mut self, deed: Deed) {
+        let now = self.now();
+        self.observer.lock().note(|| format!("{deed:?}"), now);
+        match deed {
+            Deed::Kill {
+                replica,
+                down,
+                same_pod,
+            } => {
+                self.disturbed(down);
+                self.replicas[replica].kill();
+                self.cue(now + down, Cue::Start { replica, same_pod });
+            }
+            Deed::Stop { replica, down } => {
+                self.disturbed(down);
+                self.replicas[replica].stop().await;
+                let same_pod = false;
+                let at = self.now() + down;
+                self.cue(at, Cue::Start { replica, same_pod });
+            }
+            Deed::SetClock(replica, seconds) => {
+                let offset = SignedDuration::from_secs(seconds);
+                self.disturbed(0);
+                self.observer.lock().checker.on_clock(replica, offset);
+                if let Some(replica) = self.replicas.get(replica) {
+                    replica.set_clock(offset);
+                }
+            }
+            Deed::ApiTrouble(trouble) => {
+                self.disturbed(trouble.lasts);
+                self.network.begin_api(now, trouble);
+            }
+            Deed::AwsTrouble(trouble) => {
+                self.disturbed(trouble.lasts);
+                self.network.begin_aws(now, trouble);
+            }
+            Deed::Backup => self.backup = Some(self.machines.api.snapshot()),
+            Deed::Restore { bump } => {
+                if let Some(backup) = self.backup.take() {
+                    self.disturbed(0);
+                    self.machines.api.restore(&backup, bump);
+                    self.observer.lock().checker.on_restore();
+                }
+            }
+            Deed::Compact => self.machines.api.compact(),
+            Deed::EndWatches => self.machines.api.end_watches(),
+            people => self.people.act(&people),
+        }
+    }
+
+    /// All that went wrong is over: what must come to rest does, in time, and stays so.
+    async fn come_to_rest(&mut self, story: &Story) {
+        self.network.calm();
+        for number in 0..self.replicas.len() {
+            self.replicas[number].set_clock(SignedDuration::ZERO);
+            self.observer
+                .lock()
+                .checker
+                .on_clock(number, SignedDuration::ZERO);
+        }
+        self.people.make_good();
+        let expiries = story.deeds.iter().filter_map(|(_, deed)| match deed {
+            Deed::Apply(grant) => Some(grant.expiry),
+            Deed::SetExpiry(_, expiry) => Some(*expiry),
+            _ => None,
+        });
+        let last = expiries.max().unwrap_or_default().max(story.calm);
+        let settings = &self.machines.settings;
+        // Two requeue periods; then the windows of the protocol: takeover, unknown outcome, settling.
+        let windows = [
+            settings.retry_cap * 2,
+            settings.offline_authority,
+            settings.unknown_outcome,
+            settings.iam_settle_window * 2,
+            settings.lease_duration * 2,
+            if story.suspends_an_account() {
+                settings.blocked_retry
+            } else {
+                Duration::ZERO
+            },
+        ];
+        let windows: Duration = windows.iter().sum();
+        self.run_until(last + windows.as_secs()).await;
+        if self.failed() {
+            return;
+        }
+        self.observer.lock().checker.at_rest();
+        let still_from = self.now();
+        self.observer.lock().report.writes.clear();
+        self.run_until(still_from + STILL).await;
+        let now = self.now();
+        let observer = Arc::clone(&self.observer);
+        let mut seen = observer.lock();
+        if !seen.report.writes.is_empty() {
+            let writes = format!("written at rest: {:?}", seen.report.writes);
+            seen.violated("L1", writes, now);
+        }
+        seen.checker.at_rest();
+    }
+
+    fn finish(self, story: &Story) -> Report {
+        let seen = &mut *self.observer.lock();
+        let mut report = std::mem::take(&mut seen.report);
+        report.violations.append(&mut seen.checker.violations);
+        report.residues = std::mem::take(&mut seen.checker.residues);
+        report.lateness = std::mem::take(&mut seen.checker.lateness);
+        report.asked = std::mem::take(&mut seen.checker.asked);
+        report.seconds = self.now();
+        report.seed = story.seed;
+        report
+    }
+}
+
+/// Sits on all lines, and tells the checker what passes.
+struct Observer {
+    network: Network,
+    seen: Mutex<Seen>,
+    crash: mpsc::UnboundedSender<usize>,
+    begin: Instant,
+}
+
+struct Seen {
+    checker: Checker,
+    report: Report,
+    crash_at: Vec<u64>,
+    hold: Option<Hold>,
+    /// Runs that are about to be killed: nothing leaves them any more.
+    dead: BTreeSet<String>,
+    trace: bool,
+}
+
+impl Seen {
+    fn on_commit(&mut self, commit: &api_simulator::Commit) {
+        self.checker.on_commit(commit);
+        if self.trace {
+            let time = commit.time;
+            self.report.trace.push(format!(
+                "{time} {} {:?} {} {} {:?} -> {}",
+                commit.actor,
+                commit.verb,
+                commit.resource,
+                commit.name,
+                commit.subresource,
+                commit
+                    .after
+                    .as_ref()
+                    .map(|after| {
+                        let part = if commit.subresource.as_deref() == Some("status") {
+                            "status"
+                        } else {
+                            "spec"
+                        };
+                        after.get(part).map(ToString::to_string).unwrap_or_default()
+                    })
+                    .unwrap_or_default()
+            ));
+        }
+    }
+
+    fn violated(&mut self, rule: &'static str, what: String, at: Second) {
+        self.checker.violations.push(Violation { rule, at, what });
+    }
+
+    fn note(&mut self, what: impl FnOnce() -> String, _now: Second) {
+        if self.trace {
+            let time = self.checker.time();
+            self.report.trace.push(format!("{time} -- {}", what()));
+        }
+    }
+
+    /// Counts a write. True if its sender is to die of it.
+    fn is_fatal(&mut self, what: String) -> bool {
+        self.report.writes_sent += 1;
+        if self.report.writes.len() < 20 {
+            self.report.writes.push(what);
+        }
+        self.crash_at.contains(&self.report.writes_sent)
+    }
+
+    /// Counts a call. Tells how long it is held up.
+    fn held_up(&mut self) -> Duration {
+        self.report.calls_sent += 1;
+        let hold = self.hold.filter(|hold| hold.call == self.report.calls_sent);
+        hold.map_or(Duration::ZERO, |hold| Duration::from_secs(hold.seconds))
+    }
+}
+
+impl Observer {
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Second {
+        self.begin.elapsed().as_secs()
+    }
+
+    /// Lets go of records that nobody asks for any more.
+    fn forget(&self, machines: &Machines) {
+        machines.aws.clear_calls();
+        machines.api.forget_requests();
+        drop(self.lock());
+    }
+}
+
+impl Lines for Observer {
+    fn api(&self, run: &Run, call: &Call) -> ApiFate {
+        let now = self.now();
+        let mut fate = self.network.api_fate(run.replica, now, call);
+        let mut seen = self.lock();
+        seen.report.api_calls += 1;
+        if seen.dead.contains(&run.holder.run) {
+            return ApiFate::instead(api_simulator::Ending::Hang);
+        }
+        if call.resource == "leases" || call.resource == "events" || call.verb == Verb::Watch {
+            return fate;
+        }
+        fate.before += seen.held_up();
+        if call.is_write() {
+            let what = format!(
+                "{:?} {} {} {:?}",
+                call.verb,
+                call.resource,
+                call.name.as_deref().unwrap_or_default(),
+                call.subresource
+            );
+            if seen.is_fatal(what) {
+                self.kill(&mut seen, run);
+                return ApiFate::reply(api_simulator::Ending::Hang);
+            }
+        }
+        fate
+    }
+
+    fn event(&self, run: &Run) -> WatchFate {
+        self.network.watch_fate(run.replica, self.now())
+    }
+
+    fn aws(&self, run: &Run, call: &GateCall) -> AwsFate {
+        let mut fate = self.network.aws_fate(run.replica, self.now(), call);
+        let mut seen = self.lock();
+        let ending = |ending| AwsFate {
+            reply: Some(ending),
+            ..AwsFate::default()
+        };
+        if seen.dead.contains(&run.holder.run) {
+            return AwsFate {
+                instead: Some(aws_simulator::Ending::Hang),
+                ..AwsFate::default()
+            };
+        }
+        fate.before += seen.held_up();
+        seen.checker.on_send(run, call);
+        let line = format!("{} {} {:?}", call.time, call.operation, call.parameters);
+        seen.report.aws_call(&line);
+        if seen.trace {
+            let line = format!("{line} by {} {fate:?}", run.holder.run);
+            seen.report.trace.push(line);
+        }
+        if call.is_write() && seen.is_fatal(call.operation.clone()) {
+            self.kill(&mut seen, run);
+            return ending(aws_simulator::Ending::Hang);
+        }
+        fate
+    }
+}
+
+impl Observer {
+    fn kill(&self, seen: &mut Seen, run: &Run) {
+        seen.dead.insert(run.holder.run.clone());
+        // The stage is there as long as anything is played.
+        let _ = self.crash.send(run.replica);
+    }
+}

@@ -1,0 +1,322 @@
+//! A story: what people, clouds and machines do in one simulated world, and when. It is data, so that
+//! it can be told, shortened and played again. The controller's own part is not in it.
+
+mod draw;
+
+use std::fmt;
+
+use aws_simulator::{AbsentDelete, Change, Delay, Settings, Staleness};
+use jiff::SignedDuration;
+
+use crate::cast::Target;
+
+pub use draw::draw;
+
+/// Seconds since the beginning of the story.
+pub type Second = u64;
+
+/// One story.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// Where every chance in it comes from: ids, delays, and which calls a trouble hits.
+    pub seed: u64,
+    /// The world that it plays in.
+    pub setting: Setting,
+    /// What happens, in the order of time.
+    pub deeds: Vec<(Second, Deed)>,
+    /// From here on nothing goes wrong any more.
+    pub calm: Second,
+}
+
+/// What stays the same throughout a story.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// How many controllers there are.
+    pub replicas: usize,
+    /// Length of the lease by which they take turns.
+    pub lease: Second,
+    /// How AWS behaves where it leaves room.
+    pub cloud: Cloud,
+    /// Settings of the controller that differ from the defaults.
+    pub settings: breakglass::config::Settings,
+}
+
+/// How AWS behaves where it leaves room.
+#[derive(Clone, Debug, Default)]
+pub struct Cloud {
+    /// Longest time that an assignment takes, in milliseconds; the shortest is a tenth of it.
+    pub assignment_delay: u64,
+    /// How much later than the status the effect comes, in milliseconds; negative for earlier.
+    pub effect_shift: i64,
+    /// How old listings of Identity Center may be, in milliseconds.
+    pub staleness: u64,
+    /// How old readings of IAM may be, in milliseconds.
+    pub iam_staleness: u64,
+    /// Longest time that a call takes, in milliseconds.
+    pub latency: u64,
+    /// After so many seconds the id of an operation is forgotten.
+    pub request_retention: Option<Second>,
+    /// Which of the answers is given to a delete of what is not there.
+    pub absent_delete: usize,
+    /// Listings come in pages of random length.
+    pub short_pages: bool,
+}
+
+/// What somebody or something does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deed {
+    /// A pull request is merged: the grant is made, or written over.
+    Apply(Grant),
+    /// Its expiry is edited.
+    SetExpiry(Name, Second),
+    /// It is pointed at something else.
+    Retarget(Name, Target),
+    /// `revoked: true`, or back to false.
+    SetRevoked(Name, bool),
+    /// The annotation for emergencies.
+    Annotate(Name),
+    /// The annotation that asks for everything to be looked at now.
+    AskAgain(Name),
+    /// It is deleted.
+    Delete(Name),
+    /// It is deleted and its finalizers are taken off by hand.
+    DeleteByForce(Name),
+    /// Its finalizers are taken off by hand.
+    DropFinalizer(Name),
+    /// Its status is emptied.
+    WipeStatus(Name),
+    /// Its status claims what is not so.
+    ForgeStatus(Name),
+    /// Its spec becomes something that no version can read.
+    Garble(Name),
+    /// A policy is made, or written over.
+    PutPolicy(&'static str, Policy),
+    /// A policy is deleted.
+    DeletePolicy(&'static str),
+    /// Somebody gives access in AWS by hand.
+    GiveByHand(&'static str, Target),
+    /// Somebody takes access away in AWS by hand.
+    TakeByHand(&'static str, Target),
+    /// Something else changes in AWS.
+    Aws(Change),
+    /// The process of a controller is gone at once, and comes back.
+    Kill {
+        /// Which.
+        replica: usize,
+        /// For how long.
+        down: Second,
+        /// Whether the same pod starts it again, so that it knows that its predecessor is dead.
+        same_pod: bool,
+    },
+    /// A controller is told to stop, and another takes its place.
+    Stop {
+        /// Which.
+        replica: usize,
+        /// For how long.
+        down: Second,
+    },
+    /// The clock of a controller's machine is set, by so many seconds from the true time.
+    SetClock(usize, i64),
+    /// Calls to the API server go wrong.
+    ApiTrouble(Trouble<Api>),
+    /// Calls to AWS go wrong.
+    AwsTrouble(Trouble<Aws>),
+    /// A backup of the cluster is made.
+    Backup,
+    /// The last backup is put back; revisions are raised above all that were ever given, or run again.
+    Restore {
+        /// Whether they are raised.
+        bump: bool,
+    },
+    /// The history that watches begin from is thrown away.
+    Compact,
+    /// The API server is started anew.
+    EndWatches,
+}
+
+/// A grant by namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name {
+    /// Its namespace.
+    pub namespace: &'static str,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What a pull request asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grant {
+    /// Where it stands.
+    pub name: Name,
+    /// For whom.
+    pub user: &'static str,
+    /// For what.
+    pub target: Target,
+    /// From when on.
+    pub start: Option<Second>,
+    /// Until when.
+    pub expiry: Second,
+}
+
+/// What a policy says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Policy {
+    /// Allows everything.
+    Everything {
+        /// For that many hours at most.
+        hours: u64,
+        /// Whether what is removed by hand stays away.
+        end_on_removal: bool,
+        /// Whether nobody else ever gives these entitlements.
+        exclusive: bool,
+    },
+    /// Allows only one person.
+    Only(&'static str),
+    /// Refuses one person.
+    DenyPerson(&'static str),
+    /// Refuses one entitlement.
+    DenyTarget(Target),
+    /// Refuses everything.
+    DenyAll,
+    /// Can't be read.
+    Nonsense,
+}
+
+/// Something that goes wrong for a while.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trouble<K> {
+    /// What.
+    pub kind: K,
+    /// For how long.
+    pub lasts: Second,
+    /// For which controller; none: for all.
+    pub replica: Option<usize>,
+    /// How many of the calls it hits, in percent.
+    pub percent: u64,
+    /// Whether it hits writes only.
+    pub only_writes: bool,
+}
+
+/// What goes wrong between a controller and the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    /// An answer of 500, 503 or 429, and no effect.
+    Refused(u16),
+    /// A conflict that nobody else caused.
+    Conflict,
+    /// The connection breaks before the request arrives.
+    Lost,
+    /// The request takes effect, and its answer is lost.
+    Unanswered,
+    /// The request arrives that much later; its caller may have given up by then.
+    Late(Second),
+    /// The request arrives and nobody ever answers.
+    Hang,
+    /// An event never comes.
+    EventLost,
+    /// An event comes twice.
+    EventTwice,
+    /// Events come late.
+    EventLate(Second),
+    /// A watch falls silent.
+    WatchSilent,
+    /// A watch is told that its history is gone.
+    WatchExpired,
+    /// Leases are refused.
+    NoLease,
+}
+
+/// What goes wrong between a controller and AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aws {
+    /// A server error, and no effect.
+    ServerError,
+    /// Too many calls.
+    Throttled,
+    /// Too many operations under way.
+    TooManyRequests,
+    /// A conflict with another operation.
+    Conflict,
+    /// The connection breaks before the request arrives.
+    Lost,
+    /// The request takes effect, and its answer is lost.
+    Unanswered,
+    /// The request arrives that much later; its caller may have given up by then.
+    Late(Second),
+    /// Nobody ever answers, and nothing happens.
+    Hang,
+    /// A page for people instead of an answer.
+    Html,
+    /// The answer ends in the middle.
+    Truncated,
+    /// We are not allowed to.
+    Denied,
+    /// Our credentials have expired.
+    Expired,
+    /// IAM does not answer.
+    IamDown,
+    /// Identity Center does not answer.
+    IdentityCenterDown,
+}
+
+impl Cloud {
+    /// Makes a simulated AWS behave so.
+    pub fn apply(&self, settings: &mut Settings) {
+        let millis =
+            |millis: u64| SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
+        settings.assignment_delay = Delay {
+            min: millis(self.assignment_delay / 10),
+            max: millis(self.assignment_delay),
+        };
+        settings.effect_shift = SignedDuration::from_millis(self.effect_shift);
+        settings.staleness = Staleness {
+            sso_admin: millis(self.staleness),
+            identity_store: millis(self.staleness),
+            iam: millis(self.iam_staleness),
+        };
+        settings.latency = Delay {
+            min: SignedDuration::ZERO,
+            max: millis(self.latency),
+        };
+        settings.request_retention = self.request_retention.map(|s| millis(s * 1000));
+        settings.absent_delete = [
+            AbsentDelete::NotFound,
+            AbsentDelete::Succeeds,
+            AbsentDelete::Fails,
+        ][self.absent_delete];
+        settings.short_pages = self.short_pages;
+    }
+}
+
+impl Story {
+    /// Whether AWS refuses an account as a whole for a while: that is asked again every hour only.
+    pub fn suspends_an_account(&self) -> bool {
+        let suspends = |deed: &Deed| matches!(deed, Deed::Aws(Change::SetAccountStatus { .. }));
+        self.deeds.iter().any(|(_, deed)| suspends(deed))
+    }
+}
+
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "seed {}, {} replica(s), lease of {} s, {:?}",
+            self.seed, self.setting.replicas, self.setting.lease, self.setting.cloud
+        )?;
+        for (at, deed) in &self.deeds {
+            writeln!(f, "  {} {deed:?}", clock(*at))?;
+        }
+        writeln!(f, "  {} all is calm", clock(self.calm))
+    }
+}
+
+/// A second of the story as people read it.
+pub fn clock(at: Second) -> String {
+    format!("{:02}:{:02}:{:02}", at / 3600, at / 60 % 60, at % 60)
+}

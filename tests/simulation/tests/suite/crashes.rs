@@ -1,0 +1,79 @@
+//! A process that dies after any of its writes, and after any two, loses nothing.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use simulation::lives::{Life, lives};
+use simulation::stage::{Direction, play};
+
+use crate::assert_kept;
+
+#[test]
+fn every_life_is_well_without_a_crash() {
+    for life in lives() {
+        let direction = Direction::default();
+        let report = play(&life.story, &direction);
+        assert_kept(&life, &direction, &report);
+        assert!(report.writes_sent >= 5, "{}: {report:?}", life.name);
+    }
+}
+
+#[test]
+fn a_crash_after_any_write_is_survived() {
+    each_life(|life, writes| {
+        (1..=writes)
+            .map(|first| vec![first])
+            .for_each(|points| crash(life, points));
+        writes
+    });
+}
+
+#[test]
+fn two_crashes_after_any_two_writes_are_survived() {
+    each_life(|life, writes| {
+        let mut pairs = 0;
+        for first in 1..=writes {
+            // What was interrupted is done again, so there are more writes than in the life without.
+            for second in first + 1..=writes + 12 {
+                crash(life, vec![first, second]);
+                pairs += 1;
+            }
+        }
+        pairs
+    });
+}
+
+fn crash(life: &Life, crash_at: Vec<u64>) {
+    let direction = Direction {
+        crash_at,
+        ..Direction::default()
+    };
+    assert_kept(life, &direction, &play(&life.story, &direction));
+}
+
+/// Does that for each life, with the number of writes that it takes undisturbed; side by side.
+fn each_life(test: impl Fn(&Life, u64) -> u64 + Sync) {
+    let lives = lives();
+    let next = AtomicUsize::new(0);
+    let told = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..std::thread::available_parallelism().map_or(1, usize::from))
+            .map(|_| {
+                scope.spawn(|| {
+                    while let Some(life) = lives.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let writes = play(&life.story, &Direction::default()).writes_sent;
+                        let points = test(life, writes);
+                        let line = format!("{}: {points} of {writes} writes", life.name);
+                        told.lock().unwrap().push(line);
+                    }
+                })
+            })
+            .collect();
+        for worker in workers {
+            if let Err(panic) = worker.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    });
+    println!("{}", told.into_inner().unwrap().join("\n"));
+}

@@ -1,0 +1,50 @@
+//! Two controllers at once, with and without a lease that works, one of them held up at any of its
+//! calls while the other goes on.
+
+use simulation::lives::lives;
+use simulation::stage::{Direction, Hold, play};
+use simulation::story::{Api, Deed, Trouble};
+
+use crate::assert_kept;
+
+/// Shorter than a call may take, so that its sender goes on with what it knew; and longer.
+const HELD_FOR: [u64; 3] = [9, 45, 240];
+
+#[test]
+fn two_controllers_without_a_lease_keep_every_rule_while_one_is_held_up_at_any_call() {
+    held_up(true);
+}
+
+#[test]
+fn two_controllers_with_a_lease_keep_every_rule_while_one_is_held_up_at_any_call() {
+    held_up(false);
+}
+
+fn held_up(without_lease: bool) {
+    for mut life in lives() {
+        life.story.setting.replicas = 2;
+        if without_lease {
+            let refused = Trouble {
+                kind: Api::NoLease,
+                lasts: life.story.calm,
+                replica: None,
+                percent: 100,
+                only_writes: false,
+            };
+            life.story.deeds.insert(0, (0, Deed::ApiTrouble(refused)));
+        }
+        let calls = play(&life.story, &Direction::default()).calls_sent;
+        let mut played = 0;
+        for call in 1..=calls {
+            for seconds in HELD_FOR {
+                let direction = Direction {
+                    hold: Some(Hold { call, seconds }),
+                    ..Direction::default()
+                };
+                assert_kept(&life, &direction, &play(&life.story, &direction));
+                played += 1;
+            }
+        }
+        println!("{}: {calls} calls, {played} pauses", life.name);
+    }
+}

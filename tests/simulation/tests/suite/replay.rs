@@ -1,0 +1,22 @@
+//! A seed plays the same story for ever.
+
+use simulation::stage::{Direction, play};
+use simulation::story::draw;
+
+#[test]
+fn a_seed_gives_the_same_calls_each_time_it_is_played() {
+    for seed in [3, 4] {
+        let first = play(&draw(seed), &Direction::default());
+        let again = play(&draw(seed), &Direction::default());
+        assert!(first.aws_calls > 50, "{first:?}");
+        assert_eq!(first.fingerprint, again.fingerprint, "seed {seed}");
+        assert_eq!(first.aws_calls, again.aws_calls);
+        assert_eq!(first.api_calls, again.api_calls);
+    }
+}
+
+#[test]
+fn another_seed_is_another_story() {
+    let play = |seed| play(&draw(seed), &Direction::default()).fingerprint;
+    assert_ne!(play(5), play(6));
+}
