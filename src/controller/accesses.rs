@@ -43,7 +43,10 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     if context.observe {
         return Ok(wake::at(now, None));
     }
-    let access = parse_access(&object).map_err(Error::Unreadable)?;
+    let seen = parse_access(&object).map_err(Error::Unreadable)?;
+    let name = seen.metadata.name.clone().unwrap_or_default();
+    // The watch may be behind what this process has read and written itself.
+    let access = context.latest_access(&name).unwrap_or(seen);
     if !context.leadership.is_ours() {
         // Becoming leader looks at all again. But who may delete without the API server must do so
         // when it is away, and with it the lease.
@@ -57,7 +60,6 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
         let next = [next_wake(&access.spec, now, &context.settings), asked_again];
         return Ok(wake::at(now, next.into_iter().flatten().min()));
     }
-    let name = access.metadata.name.clone().unwrap_or_default();
     // Where the API server can't be reached, the desk must hear of it all the same.
     let booked = book_ends(&context, access.clone()).await;
     let (access, failure) = match booked {
@@ -294,7 +296,20 @@ async fn show(
         return Ok(access);
     }
     access.status = Some(new);
-    context.cluster.replace_access_status(&access).await
+    match context.cluster.replace_access_status(&access).await {
+        Err(ClusterError::Conflict(operation)) => {
+            // Of the status alone the watch may be behind too.
+            let current = context.cluster.access(&name).await?;
+            match current.filter(|now| now.metadata.generation == access.metadata.generation) {
+                None => Err(ClusterError::Conflict(operation)),
+                Some(mut current) => {
+                    current.status = access.status;
+                    context.cluster.replace_access_status(&current).await
+                }
+            }
+        }
+        written => written,
+    }
 }
 
 /// Removes an access that nothing holds any more.

@@ -135,14 +135,23 @@ impl Context {
         self.latest_access(&self.index.access_of(uid)?)
     }
 
-    /// An access as this process last saw or wrote it, whichever is newer.
+    /// An access as this process last saw, read or wrote it, whichever is newest.
     pub fn latest_access(&self, name: &str) -> Option<BreakglassAccess> {
         let seen = self
             .accesses
             .access(name)
             .and_then(|object| parse_access(&object).ok());
-        let written = self.memory.get(name).written;
-        newer(written.as_deref().cloned(), seen)
+        let ledger = self.memory.get(name).ledger;
+        newer(ledger.as_deref().cloned(), seen)
+    }
+
+    /// Remembers a ledger entry as a quorum read has shown it.
+    pub fn learn_access(&self, access: &BreakglassAccess) {
+        let name = access.metadata.name.as_deref().unwrap_or_default();
+        self.memory.update(name, |tuple| {
+            tuple.ledger = Some(Arc::new(access.clone()));
+        });
+        self.index.put(access);
     }
 
     /// Takes in an event of the accesses: which grants they know. What this process has written since
@@ -163,9 +172,9 @@ impl Context {
             return;
         };
         let name = object.metadata.name.as_deref().unwrap_or_default();
-        let written = self.memory.get(name).written.as_deref().cloned();
-        if written.is_some()
-            && let Some(latest) = newer(written, parse_access(object).ok())
+        let ledger = self.memory.get(name).ledger.as_deref().cloned();
+        if ledger.is_some()
+            && let Some(latest) = newer(ledger, parse_access(object).ok())
         {
             self.index.put(&latest);
         }
@@ -182,11 +191,8 @@ impl Context {
             self.memory.update(name, |tuple| tuple.gave_up = true);
         }
         let written = self.cluster.replace_access(access).await?;
-        self.memory.update(name, |tuple| {
-            tuple.gave_up = gives_up;
-            tuple.written = Some(Arc::new(written.clone()));
-        });
-        self.index.put(&written);
+        self.memory.update(name, |tuple| tuple.gave_up = gives_up);
+        self.learn_access(&written);
         Ok(written)
     }
 
@@ -196,10 +202,7 @@ impl Context {
         access: &BreakglassAccess,
     ) -> Result<BreakglassAccess, ClusterError> {
         let made = self.cluster.create_access(access).await?;
-        let name = made.metadata.name.as_deref().unwrap_or_default();
-        self.memory
-            .update(name, |tuple| tuple.written = Some(Arc::new(made.clone())));
-        self.index.put(&made);
+        self.learn_access(&made);
         Ok(made)
     }
 
@@ -243,14 +246,14 @@ impl Context {
 /// The newer of two versions of an access, which may have been removed and made again in between. Of
 /// two with the same ledger the one that was seen counts: a status has no generation.
 fn newer(
-    written: Option<BreakglassAccess>,
+    known: Option<BreakglassAccess>,
     seen: Option<BreakglassAccess>,
 ) -> Option<BreakglassAccess> {
     let age = |access: &BreakglassAccess| {
         let made = access.metadata.creation_timestamp.as_ref();
         (made.map(|time| time.0), access.metadata.generation)
     };
-    written.into_iter().chain(seen).max_by_key(age) // The last of equals.
+    known.into_iter().chain(seen).max_by_key(age) // The last of equals.
 }
 
 #[cfg(test)]

@@ -61,8 +61,8 @@ pub struct Remembered {
     pub pending_request_id: Option<String>,
     /// A delete without a record.
     pub unrecorded: Option<Unrecorded>,
-    /// The ledger as this process last wrote it. The watch may show it later, or never.
-    pub written: Option<Arc<BreakglassAccess>>,
+    /// The ledger as this process last read or wrote it. The watch may show it later, or never.
+    pub ledger: Option<Arc<BreakglassAccess>>,
     /// The expiry on the tag that marks the access as ours, if this process has put one.
     pub tagged: Option<Timestamp>,
     /// Whether a write that gives up our authority to act without the ledger was sent. It counts from

@@ -1,5 +1,7 @@
 //! One turn: step after step of the protocol, each decided on the ledger as it is then.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -8,11 +10,15 @@ use super::super::{offline, quorum};
 use super::{Failure, send};
 use crate::api::access::BreakglassAccess;
 use crate::aws::Seen;
+use crate::clock::after;
 use crate::decide::access::{Known, Reading, Step, Waiting, next};
 use crate::decide::ledger::{Purpose, end, purpose};
 
 /// No turn of the protocol takes more steps; a turn that would is decided again later.
 const MOST_STEPS: usize = 12;
+
+/// How long a watch is given to show that an entry is gone.
+const WATCH_BEHIND: Duration = Duration::from_secs(5);
 
 /// The steps of one turn, each decided on the ledger as it is then.
 pub(super) async fn take(
@@ -27,8 +33,9 @@ pub(super) async fn take(
         }
         let begun = Instant::now();
         let Some(mut access) = context.cluster.access(name).await? else {
-            return Ok(Waiting::Nothing);
+            return Ok(gone(context, name));
         };
+        context.learn_access(&access);
         *purpose_of_turn = purpose(&access.spec, context.clock.now());
         let generation = access.metadata.generation.unwrap_or_default();
         context.memory.update(name, |tuple| {
@@ -83,6 +90,17 @@ pub(super) async fn take(
         }
     }
     Err(Failure::Restless)
+}
+
+/// The ledger entry is gone, and the watch has not shown that yet: until it does, it would be asked
+/// for again and again.
+fn gone(context: &Context, name: &str) -> Waiting {
+    let seen = context.latest_access(name);
+    let generation = seen.and_then(|access| access.metadata.generation);
+    context.memory.update(name, |tuple| {
+        tuple.generation = generation.unwrap_or_default();
+    });
+    Waiting::Until(after(context.clock.now(), WATCH_BEHIND))
 }
 
 /// Asks for the next step, and supplies the facts that it lacks.

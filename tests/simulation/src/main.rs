@@ -37,12 +37,6 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    if args.trace {
-        tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-            .with_target(false)
-            .init();
-    }
     let direction = Direction {
         crash_at: args.crash_at.clone(),
         hold: None,

@@ -56,6 +56,12 @@ pub fn play(story: &Story, direction: &Direction) -> Report {
 fn warm_up() {
     static WARM: std::sync::Once = std::sync::Once::new();
     WARM.call_once(|| {
+        let log = tracing_subscriber::EnvFilter::try_from_env("SIMULATION_LOG");
+        tracing_subscriber::fmt()
+            .with_env_filter(log.unwrap_or_else(|_| "off".into()))
+            .with_target(false)
+            .with_writer(std::io::stderr)
+            .init();
         let mut story = crate::story::draw(1);
         story.deeds.truncate(4);
         story.calm = 3600;
@@ -136,6 +142,7 @@ impl Stage {
                 crash_at: direction.crash_at.clone(),
                 hold: direction.hold,
                 dead: BTreeSet::new(),
+                minute: (0, 0),
                 trace: direction.trace,
             }),
             crash,
@@ -258,7 +265,7 @@ impl Stage {
 
     async fn deed(&mut self, deed: Deed) {
         let now = self.now();
-        self.observer.lock().note(|| format!("{deed:?}"), now);
+        self.observer.lock().note(|| format!("{deed:?}"));
         match deed {
             Deed::Kill {
                 replica,
@@ -384,8 +391,13 @@ struct Seen {
     hold: Option<Hold>,
     /// Runs that are about to be killed: nothing leaves them any more.
     dead: BTreeSet<String>,
+    /// A minute, and how many calls were made in it.
+    minute: (Second, u64),
     trace: bool,
 }
+
+/// No two controllers have so much to do within a minute: who makes more calls runs in circles.
+const BUSY: u64 = 6_000;
 
 impl Seen {
     fn on_commit(&mut self, commit: &api_simulator::Commit) {
@@ -419,7 +431,7 @@ impl Seen {
         self.checker.violations.push(Violation { rule, at, what });
     }
 
-    fn note(&mut self, what: impl FnOnce() -> String, _now: Second) {
+    fn note(&mut self, what: impl FnOnce() -> String) {
         if self.trace {
             let time = self.checker.time();
             self.report.trace.push(format!("{time} -- {}", what()));
@@ -433,6 +445,21 @@ impl Seen {
             self.report.writes.push(what);
         }
         self.crash_at.contains(&self.report.writes_sent)
+    }
+
+    /// Counts a call. True if whoever makes it runs in circles.
+    fn is_circling(&mut self, now: Second, last: impl FnOnce() -> String) -> bool {
+        let minute = now / 60;
+        if self.minute.0 != minute {
+            self.minute = (minute, 0);
+        }
+        self.minute.1 += 1;
+        let circles = self.minute.1 > BUSY;
+        if circles {
+            let what = format!("{BUSY} calls within a minute, the last: {}", last());
+            self.violated("L1", what, now);
+        }
+        circles
     }
 
     /// Counts a call. Tells how long it is held up.
@@ -467,6 +494,16 @@ impl Lines for Observer {
         let mut seen = self.lock();
         seen.report.api_calls += 1;
         if seen.dead.contains(&run.holder.run) {
+            return ApiFate::instead(api_simulator::Ending::Hang);
+        }
+        if !call.is_write() && call.resource != "leases" {
+            seen.note(|| {
+                let (run, verb, resource) = (&run.holder.run, call.verb, &call.resource);
+                format!("{run} {verb:?} {resource} {:?} {fate:?}", call.name)
+            });
+        }
+        if seen.is_circling(now, || format!("{call:?}")) {
+            self.kill(&mut seen, run);
             return ApiFate::instead(api_simulator::Ending::Hang);
         }
         if call.resource == "leases" || call.resource == "events" || call.verb == Verb::Watch {
@@ -505,6 +542,10 @@ impl Lines for Observer {
                 instead: Some(aws_simulator::Ending::Hang),
                 ..AwsFate::default()
             };
+        }
+        if seen.is_circling(self.now(), || format!("{call:?}")) {
+            self.kill(&mut seen, run);
+            return ending(aws_simulator::Ending::Hang);
         }
         fate.before += seen.held_up();
         seen.checker.on_send(run, call);
