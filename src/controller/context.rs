@@ -10,6 +10,7 @@ use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::cluster::{
@@ -141,15 +142,15 @@ impl Context {
             .accesses
             .access(name)
             .and_then(|object| parse_access(&object).ok());
-        let ledger = self.memory.get(name).ledger;
-        newer(ledger.as_deref().cloned(), seen)
+        let known = self.memory.get(name).ledger;
+        newer(known.map(|(_, ledger)| (*ledger).clone()), seen)
     }
 
-    /// Remembers a ledger entry as a quorum read has shown it.
-    pub fn learn_access(&self, access: &BreakglassAccess) {
+    /// Remembers a ledger entry as a call that was begun then has shown it.
+    pub fn learn_access(&self, begun: Instant, access: &BreakglassAccess) {
         let name = access.metadata.name.as_deref().unwrap_or_default();
         self.memory.update(name, |tuple| {
-            tuple.ledger = Some(Arc::new(access.clone()));
+            tuple.ledger = Some((begun, Arc::new(access.clone())));
         });
         self.index.put(access);
     }
@@ -163,18 +164,20 @@ impl Context {
                 self.memory
                     .forget(object.metadata.name.as_deref().unwrap_or_default());
             }
-            watcher::Event::InitDone => self
-                .memory
-                .keep_only(|name| self.accesses.access(name).is_some()),
+            watcher::Event::InitDone => {
+                let begun = self.accesses.listed().unwrap_or_else(Instant::now);
+                self.memory
+                    .listed(begun, |name| self.accesses.access(name).is_some());
+            }
             _ => {}
         }
         let (watcher::Event::Apply(object) | watcher::Event::InitApply(object)) = event else {
             return;
         };
         let name = object.metadata.name.as_deref().unwrap_or_default();
-        let ledger = self.memory.get(name).ledger.as_deref().cloned();
-        if ledger.is_some()
-            && let Some(latest) = newer(ledger, parse_access(object).ok())
+        let known = self.memory.get(name).ledger;
+        if let Some((_, known)) = known
+            && let Some(latest) = newer(Some((*known).clone()), parse_access(object).ok())
         {
             self.index.put(&latest);
         }
@@ -190,9 +193,10 @@ impl Context {
         if gives_up {
             self.memory.update(name, |tuple| tuple.gave_up = true);
         }
+        let begun = Instant::now();
         let written = self.cluster.replace_access(access).await?;
         self.memory.update(name, |tuple| tuple.gave_up = gives_up);
-        self.learn_access(&written);
+        self.learn_access(begun, &written);
         Ok(written)
     }
 
@@ -201,8 +205,9 @@ impl Context {
         &self,
         access: &BreakglassAccess,
     ) -> Result<BreakglassAccess, ClusterError> {
+        let begun = Instant::now();
         let made = self.cluster.create_access(access).await?;
-        self.learn_access(&made);
+        self.learn_access(begun, &made);
         Ok(made)
     }
 

@@ -61,8 +61,9 @@ pub struct Remembered {
     pub pending_request_id: Option<String>,
     /// A delete without a record.
     pub unrecorded: Option<Unrecorded>,
-    /// The ledger as this process last read or wrote it. The watch may show it later, or never.
-    pub ledger: Option<Arc<BreakglassAccess>>,
+    /// The ledger as this process last read or wrote it, and when that was begun. The watch may show it
+    /// later, or never.
+    pub ledger: Option<(Instant, Arc<BreakglassAccess>)>,
     /// The expiry on the tag that marks the access as ours, if this process has put one.
     pub tagged: Option<Timestamp>,
     /// Whether a write that gives up our authority to act without the ledger was sent. It counts from
@@ -112,10 +113,15 @@ impl Memory {
         self.lock().remove(access);
     }
 
-    /// Forgets the tuples whose accesses vanished unseen, save what is still to be recorded.
-    pub fn keep_only(&self, exists: impl Fn(&str) -> bool) {
-        self.lock()
-            .retain(|name, tuple| tuple.unrecorded.is_some() || exists(name));
+    /// A complete listing was begun then. What was known before gives way to it, also where it shows
+    /// something older: the cluster may have been put back from a backup. Tuples whose accesses vanished
+    /// unseen are forgotten, save what is still to be recorded.
+    pub fn listed(&self, begun: Instant, exists: impl Fn(&str) -> bool) {
+        let mut all = self.lock();
+        all.retain(|name, tuple| tuple.unrecorded.is_some() || exists(name));
+        for tuple in all.values_mut() {
+            tuple.ledger.take_if(|(known, _)| *known < begun);
+        }
     }
 
     /// Ends every pause for giving access: the policies changed.

@@ -66,8 +66,8 @@ pub fn evidence(claim: &Claim, grant: &Lookup, policies: &PolicySet, tuple: &Tup
     match &view.asked {
         Ok(asked) if asked.hash() != claim.spec_hash => Evidence::Ends(EndReason::TargetChanged),
         Ok(asked) => Evidence::Stands(asked.expiry.min(claim.expiry_time)),
-        // It can't be read any more, so nothing in it can be believed but what was admitted.
-        Err(_) => Evidence::Stands(claim.expiry_time),
+        // It can't be read any more: nothing is given for it, and what was given stays to its end.
+        Err(_) => Evidence::Unknown,
     }
 }
 

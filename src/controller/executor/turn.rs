@@ -35,7 +35,7 @@ pub(super) async fn take(
         let Some(mut access) = context.cluster.access(name).await? else {
             return Ok(gone(context, name));
         };
-        context.learn_access(&access);
+        context.learn_access(begun, &access);
         *purpose_of_turn = purpose(&access.spec, context.clock.now());
         let generation = access.metadata.generation.unwrap_or_default();
         context.memory.update(name, |tuple| {

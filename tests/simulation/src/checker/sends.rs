@@ -43,22 +43,14 @@ impl Checker {
             .values_mut()
             .filter(|announced| announced.attempt.holder == run.holder)
             .filter(|announced| announced.attempt.operation == operation && !announced.sent)
+            .filter(|announced| now < announced.attempt.send_before + skew)
             .max_by_key(|announced| announced.at);
         let Some(announced) = announced else {
             return self.sent_without_record(run, operation, &name, now);
         };
         announced.sent = true;
-        let (attempt, written, at) = (
-            announced.attempt.clone(),
-            announced.ledger.clone(),
-            announced.at,
-        );
-        self.ask("R5", now < attempt.send_before + skew, || {
-            format!(
-                "{operation:?} of {name} was sent at {now}, after {}",
-                attempt.send_before
-            )
-        });
+        let (written, at) = (announced.ledger.clone(), announced.at);
+        self.ask("R5", true, String::new);
         match operation {
             Operation::Create => self.on_create(&name, &written.spec.claims, at, now),
             Operation::Delete => {
