@@ -23,7 +23,7 @@ impl ApiSimulator {
             Ok(request) => self.carry_out(&asker, &request),
             Err(answer) => answer,
         };
-        answer.response(answer.bytes())
+        answer.response(answer.bytes(), asker.now)
     }
 
     /// Makes an object; its namespace and name are its own.

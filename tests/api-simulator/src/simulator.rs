@@ -13,7 +13,7 @@ use crate::schema::{self, DEFINITIONS, DefinitionError, Kind};
 use crate::server::answer::Answer;
 use crate::server::request::Request;
 use crate::server::{Asker, Done, State, shown};
-use crate::storage::{Entry, key};
+use crate::storage::{Entry, Table, key};
 
 type Clock = dyn Fn() -> Timestamp + Send + Sync;
 type Observer = Arc<dyn Fn(&Commit) + Send + Sync>;
@@ -104,6 +104,12 @@ impl ApiSimulator {
     /// How many Events have been made: they are counted, and only the last thousand are kept.
     pub fn events(&self) -> u64 {
         self.state().events
+    }
+
+    /// How many changes of a kind are kept for watches to start from: a test that runs long sees here that they don't pile up.
+    pub fn remembered(&self, resource: &str) -> usize {
+        let state = self.state();
+        state.store.table(resource).map_or(0, Table::remembered)
     }
 
     pub(crate) fn now(&self) -> Timestamp {

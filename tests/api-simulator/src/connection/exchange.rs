@@ -43,7 +43,7 @@ impl Connection {
                 .state()
                 .note(sent.call.number, |record| record.status = code);
             pause(sent.fate.after).await;
-            return end(&ending, None).await;
+            return self.end(&ending, None).await;
         }
         if let (Verb::Watch, Ok(request)) = (sent.call.verb, &*sent.request) {
             return self.watch(&sent, request).await;
@@ -51,8 +51,8 @@ impl Connection {
         let answer = self.work(&sent).await?;
         pause(sent.fate.after).await;
         match &sent.fate.reply {
-            Some(ending) => end(ending, Some(&answer)).await,
-            None => Ok(Exchanged::Whole(answer.response(answer.bytes()))),
+            Some(ending) => self.end(ending, Some(&answer)).await,
+            None => Ok(self.whole(&answer, answer.bytes())),
         }
     }
 
@@ -108,15 +108,40 @@ impl Connection {
         let begun = tokio::time::Instant::now();
         pause(sent.fate.after).await;
         if let Some(ending) = &sent.fate.reply {
-            return end(ending, Some(&answer)).await;
+            return self.end(ending, Some(&answer)).await;
         }
         Ok(match opened {
-            Err(answer) => Exchanged::Whole(answer.response(answer.bytes())),
+            Err(answer) => self.whole(&answer, answer.bytes()),
             Ok(opened) => {
                 let stream = WatchStream::new(self, Arc::clone(&sent.call), opened, begun);
                 Exchanged::Watch(answer, Box::new(stream))
             }
         })
+    }
+
+    /// An answer as it leaves the server.
+    fn whole(&self, answer: &Answer, body: Bytes) -> Exchanged {
+        Exchanged::Whole(answer.response(body, self.simulator.now()))
+    }
+
+    async fn end(&self, ending: &Ending, answer: Option<&Answer>) -> Result<Exchanged, Reset> {
+        match (ending, answer) {
+            (Ending::Hang, _) => std::future::pending().await,
+            (Ending::Reset, _) => Err(Reset),
+            (Ending::Truncated, Some(answer)) => {
+                let bytes = answer.bytes();
+                let half = bytes.slice(..bytes.len() / 2);
+                Ok(self.whole(answer, half))
+            }
+            (Ending::Truncated, None) => {
+                let answer = Answer::json(200, Value::Null);
+                Ok(self.whole(&answer, Bytes::from_static(b"{\"kind\":\"Sta")))
+            }
+            (ending @ (Ending::Status { .. } | Ending::Html(_)), _) => {
+                let answer = ending.answer().ok_or(Reset)?;
+                Ok(self.whole(&answer, answer.bytes()))
+            }
+        }
     }
 }
 
@@ -156,26 +181,5 @@ fn call(number: u64, actor: &str, request: &Result<Request, Answer>) -> Call {
 async fn pause(time: Duration) {
     if !time.is_zero() {
         tokio::time::sleep(time).await;
-    }
-}
-
-async fn end(ending: &Ending, answer: Option<&Answer>) -> Result<Exchanged, Reset> {
-    match (ending, answer) {
-        (Ending::Hang, _) => std::future::pending().await,
-        (Ending::Reset, _) => Err(Reset),
-        (Ending::Truncated, Some(answer)) => {
-            let bytes = answer.bytes();
-            let half = bytes.slice(..bytes.len() / 2);
-            Ok(Exchanged::Whole(answer.response(half)))
-        }
-        (Ending::Truncated, None) => {
-            let answer = Answer::json(200, Value::Null);
-            let half = Bytes::from_static(b"{\"kind\":\"Sta");
-            Ok(Exchanged::Whole(answer.response(half)))
-        }
-        (ending @ (Ending::Status { .. } | Ending::Html(_)), _) => {
-            let answer = ending.answer().ok_or(Reset)?;
-            Ok(Exchanged::Whole(answer.response(answer.bytes())))
-        }
     }
 }

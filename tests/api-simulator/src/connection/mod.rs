@@ -90,7 +90,7 @@ impl Connection {
                     Exchanged::Whole(response) => response.map(Body::from),
                     Exchanged::Watch(answer, stream) => {
                         let lines = stream.lines().map(Ok::<_, std::io::Error>);
-                        answer.response(Body::from_stream(lines))
+                        answer.response(Body::from_stream(lines), connection.simulator.now())
                     }
                 })
             }
@@ -106,8 +106,9 @@ impl Connection {
         match self.exchange(&request).await? {
             Exchanged::Whole(response) => Ok(response),
             Exchanged::Watch(answer, stream) => {
+                let begun = self.simulator.now();
                 let lines: Vec<Bytes> = stream.lines().collect().await;
-                Ok(answer.response(Bytes::from(lines.concat())))
+                Ok(answer.response(Bytes::from(lines.concat()), begun))
             }
         }
     }

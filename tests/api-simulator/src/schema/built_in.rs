@@ -6,7 +6,7 @@ use super::{DEFINITIONS, Kind, Nature, Schema};
 
 impl Kind {
     /// Leases, Events, and definitions.
-    pub(crate) fn built_in() -> [Self; 3] {
+    pub(crate) fn built_in() -> impl Iterator<Item = Self> {
         let kind =
             |nature, group: &str, plural: &str, kind: &str, schema: &serde_json::Value| Self {
                 group: group.to_owned(),
@@ -16,7 +16,9 @@ impl Kind {
                 list: format!("{kind}List"),
                 namespaced: nature != Nature::Definition,
                 nature,
-                schema: Schema::read(schema),
+                has_rules: false,
+                // They are written here, and can be read.
+                schema: Schema::read(schema).unwrap_or_default(),
             };
         let lease = json!({"properties": {"spec": {"properties": {
             "holderIdentity": {"type": "string"},
@@ -27,6 +29,11 @@ impl Kind {
             "strategy": {"type": "string"},
             "preferredHolder": {"type": "string"},
         }, "default": {}}}});
+        let event = json!({"x-kubernetes-preserve-unknown-fields": true, "properties": {
+            "deprecatedFirstTimestamp": {"nullable": true, "default": null},
+            "deprecatedLastTimestamp": {"nullable": true, "default": null},
+            "deprecatedSource": {"x-kubernetes-preserve-unknown-fields": true, "default": {}},
+        }});
         let any = json!({"x-kubernetes-preserve-unknown-fields": true});
         [
             kind(
@@ -36,7 +43,7 @@ impl Kind {
                 "Lease",
                 &lease,
             ),
-            kind(Nature::Event, "events.k8s.io", "events", "Event", &any),
+            kind(Nature::Event, "events.k8s.io", "events", "Event", &event),
             kind(
                 Nature::Definition,
                 "apiextensions.k8s.io",
@@ -45,5 +52,6 @@ impl Kind {
                 &any,
             ),
         ]
+        .into_iter()
     }
 }

@@ -15,6 +15,9 @@ pub enum DefinitionError {
     /// Objects are not converted from one version to another.
     #[error("the definition serves {0} versions; only one is simulated")]
     Versions(usize),
+    /// A pattern that only Go's regular expressions know.
+    #[error("the pattern {0} is not simulated")]
+    Pattern(String),
 }
 
 impl Kind {
@@ -50,7 +53,8 @@ impl Kind {
             nature: Nature::Defined {
                 status: version.pointer("/subresources/status").is_some(),
             },
-            schema: Schema::read(schema),
+            has_rules: schema.to_string().contains("\"x-kubernetes-validations\":"),
+            schema: Schema::read(schema)?,
         })
     }
 }

@@ -3,6 +3,7 @@
 mod built_in;
 mod coerce;
 mod definition;
+mod pattern;
 mod structure;
 mod validate;
 
@@ -32,6 +33,8 @@ pub(crate) struct Kind {
     pub(crate) list: String,
     pub(crate) namespaced: bool,
     pub(crate) nature: Nature,
+    /// Whether its schema has CEL rules, which are not simulated.
+    pub(crate) has_rules: bool,
     pub(crate) schema: Schema,
 }
 

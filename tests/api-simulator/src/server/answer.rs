@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::http;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::fate::Ending;
@@ -57,6 +58,12 @@ pub(crate) struct Cause {
     pub(crate) field: String,
 }
 
+impl Cause {
+    fn told(&self) -> String {
+        format!("{}: {}", self.field, self.message)
+    }
+}
+
 impl Answer {
     pub(crate) fn json(code: u16, value: impl Into<Arc<Value>>) -> Self {
         Self {
@@ -95,8 +102,17 @@ impl Answer {
         Self::failure(404, "NotFound", &message, Some(about.details()))
     }
 
-    pub(crate) fn already_exists(about: About<'_>) -> Self {
-        let message = format!("{} \"{}\" already exists", about.qualified(), about.name);
+    pub(crate) fn already_exists(about: About<'_>, is_deleting: bool) -> Self {
+        let why = if is_deleting {
+            "object is being deleted: "
+        } else {
+            ""
+        };
+        let message = format!(
+            "{why}{} \"{}\" already exists",
+            about.qualified(),
+            about.name
+        );
         Self::failure(409, "AlreadyExists", &message, Some(about.details()))
     }
 
@@ -118,10 +134,7 @@ impl Answer {
     }
 
     pub(crate) fn invalid(about: About<'_>, causes: &[Cause]) -> Self {
-        let told: Vec<String> = causes
-            .iter()
-            .map(|cause| format!("{}: {}", cause.field, cause.message))
-            .collect();
+        let told: Vec<String> = causes.iter().map(Cause::told).collect();
         let told = match told.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
@@ -139,6 +152,32 @@ impl Answer {
             details.insert("causes".to_owned(), causes.collect());
         }
         Self::failure(422, "Invalid", &message, Some(details))
+    }
+
+    /// Not what clients are meant to see.
+    pub(crate) fn internal(message: &str) -> Self {
+        let mut answer = Self::failure(500, "", message, None);
+        if let Content::Json(status) = &mut answer.content
+            && let Some(status) = Arc::make_mut(status).as_object_mut()
+        {
+            status.remove("reason");
+        }
+        answer
+    }
+
+    /// A verb that the kind, or the subresource, doesn't have.
+    pub(crate) fn unsupported(verb: &str, about: About<'_>) -> Self {
+        let message = format!(
+            "{verb} is not supported on resources of kind \"{}\"",
+            about.qualified()
+        );
+        let about = About { name: "", ..about };
+        Self::failure(405, "MethodNotAllowed", &message, Some(about.details()))
+    }
+
+    /// A resourceVersion that is no number.
+    pub(crate) fn no_version(text: &str) -> String {
+        format!("strconv.ParseUint: parsing \"{text}\": invalid syntax")
     }
 
     /// The version asked for is too old.
@@ -171,8 +210,8 @@ impl Answer {
         }
     }
 
-    /// The answer on its way, with another body.
-    pub(crate) fn response<B>(&self, body: B) -> http::Response<B> {
+    /// The answer on its way at a time by the server's clock, with this body.
+    pub(crate) fn response<B>(&self, body: B, now: Timestamp) -> http::Response<B> {
         let mut response = http::Response::new(body);
         *response.status_mut() = http::StatusCode::from_u16(self.code)
             .unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
@@ -180,6 +219,10 @@ impl Answer {
             http::header::CONTENT_TYPE,
             http::HeaderValue::from_static(self.content_type()),
         );
+        let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        if let Ok(date) = http::HeaderValue::from_str(&date) {
+            response.headers_mut().insert(http::header::DATE, date);
+        }
         response
     }
 }

@@ -7,21 +7,16 @@ use super::{Done, State, Target, metadata};
 
 impl State {
     pub(super) fn create(&mut self, target: &Target<'_>) -> Result<Done, Answer> {
-        let Some(body) = target.request.body.value() else {
-            return Err(Answer::bad_request("the body is no JSON object"));
-        };
-        let object = Self::read_object(target, Value::clone(body), None)?;
+        let body = Self::body(target)?;
+        let object = Self::read_object(target, body, None)?;
         self.make(target, object)
     }
 
     /// Makes an object of what was read.
     pub(super) fn make(&mut self, target: &Target<'_>, mut object: Value) -> Result<Done, Answer> {
         if metadata::text(&object, "resourceVersion").is_some() {
-            return Err(Answer::failure(
-                500,
-                "InternalError",
+            return Err(Answer::internal(
                 "resourceVersion should not be set on objects to be created",
-                None,
             ));
         }
         let prefix = metadata::text(&object, "generateName").map(str::to_owned);
@@ -50,12 +45,13 @@ impl State {
                 field: "metadata.name".to_owned(),
             }),
         }
-        causes.extend(target.kind.validate(&object, None));
+        causes.extend(target.kind.validate(&object, None, false));
         if !causes.is_empty() {
             return Err(Answer::invalid(target.about_kind(), &causes));
         }
-        if self.existing(&target).is_some() {
-            return Err(Answer::already_exists(target.about()));
+        if let Some(other) = self.existing(&target) {
+            let deleting = metadata::is_deleting(&other.shown);
+            return Err(Answer::already_exists(target.about(), deleting));
         }
         if let Some(metadata) = metadata::of_mut(&mut object) {
             for field in [

@@ -25,16 +25,16 @@ impl State {
         );
         if let Some(wanted) = option("/preconditions/uid").filter(|wanted| *wanted != uid) {
             let why = format!(
-                "Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid}"
+                "the UID in the precondition ({wanted}) does not match the UID in record ({uid}). The object might have been deleted and then recreated"
             );
-            return Err(Answer::conflict(target.about(), &why));
+            return Err(Answer::conflict(target.about_kind(), &why));
         }
         let wanted = option("/preconditions/resourceVersion");
         if let Some(wanted) = wanted.filter(|wanted| *wanted != version) {
             let why = format!(
-                "Precondition failed: ResourceVersion in precondition: {wanted}, ResourceVersion in object meta: {version}"
+                "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({version}). The object might have been modified"
             );
-            return Err(Answer::conflict(target.about(), &why));
+            return Err(Answer::conflict(target.about_kind(), &why));
         }
         if metadata::finalizers(object).is_empty() {
             let status = json!({

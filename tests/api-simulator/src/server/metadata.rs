@@ -23,10 +23,10 @@ const KNOWN: [&str; 12] = [
 
 /// What only the server sets.
 const SERVERS: [&str; 4] = [
-    "creationTimestamp",
-    "deletionGracePeriodSeconds",
-    "deletionTimestamp",
     "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
 ];
 
 pub(crate) fn of(object: &Value) -> Option<&Map<String, Value>> {
@@ -108,7 +108,7 @@ pub(crate) fn carry_over(about: About<'_>, new: &mut Value, old: &Value) -> Resu
     let mut causes = Vec::new();
     if let (Some(new), Some(old)) = (of_mut(new), of(old)) {
         new.remove("generation");
-        for field in ["name", "namespace", "generation", "generateName"] {
+        for field in ["namespace", "generation", "generateName"] {
             if let Some(value) = old.get(field) {
                 new.entry(field).or_insert_with(|| value.clone());
             }
@@ -117,6 +117,10 @@ pub(crate) fn carry_over(about: About<'_>, new: &mut Value, old: &Value) -> Resu
             match (new.get(field), old.get(field)) {
                 (None, Some(value)) => {
                     new.insert(field.to_owned(), value.clone());
+                }
+                // It is what the server says, whatever a client does.
+                (Some(_), Some(was)) if field == "creationTimestamp" => {
+                    new.insert(field.to_owned(), was.clone());
                 }
                 (Some(given), was) if Some(given) != was => causes.push(Cause {
                     reason: "FieldValueInvalid",

@@ -91,6 +91,41 @@ impl Target<'_> {
         }
     }
 
+    /// Whether the kind and its subresource have the verb.
+    fn is_allowed(&self) -> Result<(), Answer> {
+        let verb = self.request.verb;
+        let reads = matches!(verb, Verb::Get | Verb::List | Verb::Watch);
+        match self.request.subresource.as_deref() {
+            None if self.kind.nature == Nature::Definition && !reads => {
+                let message = "not simulated: definitions are changed with `ApiSimulator::define`";
+                Err(Answer::failure(405, "MethodNotAllowed", message, None))
+            }
+            None => Ok(()),
+            Some("status") if self.kind.has_status_subresource() => match verb {
+                Verb::Create => Err(Answer::unsupported("create", self.about())),
+                Verb::Delete => Err(Answer::unsupported("delete", self.about())),
+                _ => Ok(()),
+            },
+            Some(_) if self.kind.is_built_in() => {
+                let message = "the server could not find the requested resource";
+                let details = Some(serde_json::json!({}));
+                Err(Answer::failure(404, "NotFound", message, details))
+            }
+            Some(_) => Err(Answer::not_found(self.about())),
+        }
+    }
+
+    /// Where the real server would keep the object, as some messages tell.
+    fn place_in_etcd(&self) -> String {
+        let (group, plural) = (&self.kind.group, &self.kind.plural);
+        let key = self.key();
+        if self.kind.is_built_in() {
+            format!("/registry/{plural}/{key}")
+        } else {
+            format!("/registry/{group}/{plural}/{key}")
+        }
+    }
+
     fn key(&self) -> String {
         crate::storage::key(self.request.namespace.as_deref(), &self.name)
     }
@@ -146,29 +181,17 @@ impl State {
         } else {
             !in_namespace
         };
-        let known = match request.subresource.as_deref() {
-            None => true,
-            Some("status") => {
-                kind.has_status_subresource()
-                    && matches!(request.verb, Verb::Get | Verb::Replace | Verb::Patch)
-            }
-            Some(_) => false,
-        };
-        if !fits || !known {
+        if !fits {
             return Err(Answer::no_such_path());
         }
-        if kind.nature == Nature::Definition
-            && !matches!(request.verb, Verb::Get | Verb::List | Verb::Watch)
-        {
-            let message = "definitions are changed with `ApiSimulator::define` only";
-            return Err(Answer::failure(405, "MethodNotAllowed", message, None));
-        }
-        Ok(Target {
+        let target = Target {
             asker,
             request,
             kind,
             name: request.name.clone().unwrap_or_default(),
-        })
+        };
+        target.is_allowed()?;
+        Ok(target)
     }
 
     /// Tells the watches and the books of a change.

@@ -9,17 +9,31 @@ use super::answer::Answer;
 use super::{State, Target};
 use crate::storage::{Filter, Table};
 
-/// Where the next page of a list begins. The real server's token is opaque as well.
-#[derive(serde::Serialize, serde::Deserialize)]
+/// Where the next page of a list begins: at a revision, after a key. The real server's token is opaque as well.
 struct Continue {
     revision: u64,
     after: String,
 }
 
+impl Continue {
+    fn read(token: &str) -> Option<Self> {
+        let (revision, after) = token.split_once(':')?;
+        Some(Self {
+            revision: revision.parse().ok()?,
+            after: after.to_owned(),
+        })
+    }
+}
+
 impl State {
     pub(super) fn get(&self, target: &Target<'_>) -> Answer {
         let key = target.key();
-        let found = if target.request.query.resource_version.as_deref() == Some("0") {
+        let asked = target.request.query.resource_version.as_deref();
+        let least = asked.and_then(|version| version.parse::<u64>().ok());
+        if let Some(version) = least.filter(|version| *version > self.store.revision) {
+            return self.too_large(version);
+        }
+        let found = if asked == Some("0") {
             let table = self.store.table(&target.kind.plural);
             table.and_then(|table| {
                 let objects = table.objects_at(self.stale_revision(target, table));
@@ -48,9 +62,18 @@ impl State {
             return page(target, &[], self.store.revision, None);
         };
         let (revision, after) = match (&query.continue_token, query.resource_version.as_deref()) {
-            (Some(token), _) => match serde_json::from_str::<Continue>(token) {
-                Ok(token) => (token.revision, Some(token.after)),
-                Err(_) => return Answer::bad_request("continue key is not valid"),
+            (Some(_), Some(_)) => {
+                return Answer::bad_request(
+                    "specifying resource version is not allowed when using continue",
+                );
+            }
+            (Some(token), None) => match Continue::read(token) {
+                Some(token) => (token.revision, Some(token.after)),
+                None => {
+                    return Answer::bad_request(
+                        "invalid continue token: continue key is not valid",
+                    );
+                }
             },
             (None, None) => (self.store.revision, None),
             (None, Some("0")) => (self.stale_revision(target, table), None),
@@ -59,10 +82,15 @@ impl State {
                 Ok(version) if query.exact => (version, None),
                 // What is at least as new is best served with the latest.
                 Ok(_) => (self.store.revision, None),
-                Err(_) => return Answer::bad_request("Invalid value for resourceVersion"),
+                Err(_) => {
+                    return Answer::bad_request(&format!(
+                        "invalid resource version: resourceVersion: Invalid value: \"{version}\": {}",
+                        Answer::no_version(version)
+                    ));
+                }
             },
         };
-        if revision < table.floor {
+        if revision < table.floor.max(self.store.compacted) {
             let message = if after.is_some() {
                 "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter."
             } else {
@@ -100,18 +128,19 @@ fn page(
     limit: Option<usize>,
 ) -> Answer {
     let shown = limit.unwrap_or(objects.len()).min(objects.len());
-    let items: Vec<&Value> = objects
+    let mut items: Vec<Value> = objects
         .iter()
         .take(shown)
-        .map(|(_, object)| &***object)
+        .map(|(_, object)| Value::clone(object))
         .collect();
+    if target.kind.is_built_in() {
+        for item in items.iter_mut().filter_map(Value::as_object_mut) {
+            item.retain(|field, _| field != "kind" && field != "apiVersion");
+        }
+    }
     let mut metadata = json!({"resourceVersion": revision.to_string()});
     let token = match objects.get(shown.wrapping_sub(1)) {
-        Some((last, _)) if shown < objects.len() => serde_json::to_string(&Continue {
-            revision,
-            after: (*last).to_owned(),
-        })
-        .ok(),
+        Some((last, _)) if shown < objects.len() => Some(format!("{revision}:{last}")),
         _ => None,
     };
     if let Some(metadata) = metadata.as_object_mut() {

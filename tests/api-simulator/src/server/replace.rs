@@ -8,15 +8,22 @@ use crate::storage::Entry;
 
 impl State {
     pub(super) fn replace(&mut self, target: &Target<'_>) -> Result<Done, Answer> {
-        let Some(body) = target.request.body.value() else {
-            return Err(Answer::bad_request("the body is no JSON object"));
-        };
+        let body = Self::body(target)?;
         let current = self.existing(target);
         let old = current.as_ref().map(|entry| &*entry.shown);
-        let new = Self::read_object(target, Value::clone(body), old)?;
+        let mut new = Self::read_object(target, body, old)?;
+        same_name(target, &new)?;
         match current {
-            Some(current) => self.update(target, &current, new),
-            None if target.kind.is_made_by_put() && target.request.subresource.is_none() => {
+            Some(current) => {
+                same_object(target, &new, &current.shown)?;
+                self.update(target, &current, new)
+            }
+            None if target.kind.is_made_by_put() => {
+                same_object(target, &new, &Value::Null)?;
+                // The version of the one that is gone is no condition.
+                if let Some(metadata) = metadata::of_mut(&mut new) {
+                    metadata.remove("resourceVersion");
+                }
                 self.make(target, new)
             }
             None => Err(Answer::not_found(target.about())),
@@ -31,8 +38,6 @@ impl State {
         mut new: Value,
     ) -> Result<Done, Answer> {
         let old = &*current.shown;
-        same_name(target, &new)?;
-        same_object(target, &new, old)?;
         same_version(target, &new, old)?;
         let status = target.request.subresource.is_some();
         if status {
@@ -44,7 +49,7 @@ impl State {
         if !status && target.kind.has_generation() && target.kind.is_another(&new, old) {
             metadata::of_mut(&mut new).map(metadata::bump_generation);
         }
-        let causes = target.kind.validate(&new, Some(old));
+        let causes = target.kind.validate(&new, Some(old), status);
         if !causes.is_empty() {
             return Err(Answer::invalid(target.about_kind(), &causes));
         }
@@ -64,13 +69,16 @@ impl State {
     }
 }
 
-fn same_name(target: &Target<'_>, new: &Value) -> Result<(), Answer> {
+pub(super) fn same_name(target: &Target<'_>, new: &Value) -> Result<(), Answer> {
     let given = metadata::text(new, "name").unwrap_or_default();
     if given == target.name {
         return Ok(());
     }
     if given.is_empty() {
-        return Err(Answer::bad_request("name must be provided"));
+        return Err(Answer::bad_request(&format!(
+            "the name of the object ({} based on URL) was undeterminable: name must be provided",
+            target.name
+        )));
     }
     Err(Answer::bad_request(&format!(
         "the name of the object ({given}) does not match the name on the URL ({})",
@@ -78,12 +86,16 @@ fn same_name(target: &Target<'_>, new: &Value) -> Result<(), Answer> {
     )))
 }
 
+/// The uid in the body of a PUT is a condition, which etcd's client checks.
 fn same_object(target: &Target<'_>, new: &Value, old: &Value) -> Result<(), Answer> {
     let is = metadata::text(old, "uid").unwrap_or_default();
     match metadata::text(new, "uid") {
         Some(given) if given != is => Err(Answer::conflict(
             target.about(),
-            &format!("Precondition failed: UID in precondition: {given}, UID in object meta: {is}"),
+            &format!(
+                "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {given}, UID in object meta: {is}",
+                target.place_in_etcd(),
+            ),
         )),
         _ => Ok(()),
     }
@@ -92,6 +104,9 @@ fn same_object(target: &Target<'_>, new: &Value, old: &Value) -> Result<(), Answ
 fn same_version(target: &Target<'_>, new: &Value, old: &Value) -> Result<(), Answer> {
     match metadata::text(new, "resourceVersion") {
         Some(given) if Some(given) == metadata::text(old, "resourceVersion") => Ok(()),
+        Some(given) if given.parse::<u64>().is_err() => {
+            Err(Answer::internal(&Answer::no_version(given)))
+        }
         Some(_) => Err(Answer::modified(target.about())),
         None if target.kind.may_be_overwritten() => Ok(()),
         // The real server names the resource here where it means the kind.

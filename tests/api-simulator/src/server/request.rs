@@ -76,10 +76,14 @@ impl Request {
             (&Method::GET, true) => Verb::Get,
             (&Method::GET, false) if watch => Verb::Watch,
             (&Method::GET, false) => Verb::List,
-            (&Method::POST, false) => Verb::Create,
             (&Method::PUT, true) => Verb::Replace,
             (&Method::PATCH, true) => Verb::Patch,
             (&Method::DELETE, true) => Verb::Delete,
+            // With a name as well: that of an object is ignored, that of a subresource is refused later.
+            (&Method::POST, _) => Verb::Create,
+            (&Method::PUT | &Method::PATCH, false) => {
+                return Err(Answer::bad_request("name must be provided"));
+            }
             _ => {
                 let message = "the server does not allow this method on the requested resource";
                 return Err(Answer::failure(405, "MethodNotAllowed", message, None));
@@ -176,13 +180,10 @@ fn body(verb: Verb, kind: &str, bytes: &Bytes) -> Result<Body, Answer> {
     match (verb, kind) {
         (Verb::Patch, "application/merge-patch+json") => Ok(Body::MergePatch(value)),
         (Verb::Patch, "application/json-patch+json") => Ok(Body::JsonPatch(value)),
-        (Verb::Patch, other) => Err(Answer::failure(
+        (Verb::Patch, _) => Err(Answer::failure(
             415,
             "UnsupportedMediaType",
-            &format!(
-                "the body of the request was in an unknown format - accepted media types include: \
-                 application/json-patch+json, application/merge-patch+json (not {other})"
-            ),
+            "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
             None,
         )),
         _ => Ok(Body::Json(value)),

@@ -44,7 +44,12 @@ impl State {
             None | Some("0") => None,
             Some(version) => match version.parse::<u64>() {
                 Ok(version) => Some(version),
-                Err(_) => return Err(Answer::bad_request("Invalid value for resourceVersion")),
+                Err(_) => {
+                    return Err(Answer::internal(&format!(
+                        "resourceVersion: Invalid value: \"{version}\": {}",
+                        Answer::no_version(version)
+                    )));
+                }
             },
         };
         let table = self.store.table(&target.kind.plural);

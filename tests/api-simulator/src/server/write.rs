@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
-use super::answer::Answer;
+use super::answer::{About, Answer, Cause};
 use super::{Done, State, Target, metadata};
 use crate::schema::Nature;
 use crate::storage::{Entry, key};
@@ -19,30 +20,8 @@ impl State {
         mut object: Value,
         old: Option<&Value>,
     ) -> Result<Value, Answer> {
-        let Some(fields) = object.as_object_mut() else {
-            return Err(Answer::bad_request(
-                "couldn't get version/kind; json parse error: json: cannot unmarshal into Go value of type struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }",
-            ));
-        };
-        let api_version = target.kind.api_version();
-        for (field, wanted) in [
-            ("apiVersion", &api_version),
-            ("kind", &target.kind.singular),
-        ] {
-            match fields.get(field).and_then(Value::as_str) {
-                Some(given) if given == wanted => {}
-                // A built-in kind is known by its path; an object of a defined one must say what it is.
-                None if target.kind.is_built_in() => {
-                    fields.insert(field.to_owned(), wanted.clone().into());
-                }
-                given => {
-                    let given = given.unwrap_or_default();
-                    return Err(Answer::bad_request(&format!(
-                        "the {field} in the data ({given}) does not match the expected {field} ({wanted})"
-                    )));
-                }
-            }
-        }
+        same_kind(target, &mut object)?;
+        whole_micros(target, &mut object)?;
         metadata::clean(&mut object);
         target.kind.coerce(&mut object, old);
         let place = target.request.namespace.as_deref();
@@ -60,6 +39,13 @@ impl State {
             }
         }
         Ok(object)
+    }
+
+    /// The body, which must be an object of the kind.
+    pub(super) fn body(target: &Target<'_>) -> Result<Value, Answer> {
+        let body = target.request.body.value();
+        let body = body.ok_or_else(|| unrecognized(target, "couldn't get version/kind"))?;
+        Ok(Value::clone(body))
     }
 
     /// Stores an object and answers it.
@@ -105,4 +91,84 @@ impl State {
         let key = key(target.request.namespace.as_deref(), &target.name);
         self.store.entry(&target.kind.plural, &key).cloned()
     }
+}
+
+/// Whether an object says that it is of the right kind. A built-in kind is known by its path; an object of a defined one must say
+/// what it is.
+fn same_kind(target: &Target<'_>, object: &mut Value) -> Result<(), Answer> {
+    let name = metadata::text(object, "name")
+        .unwrap_or_default()
+        .to_owned();
+    let Some(fields) = object.as_object_mut() else {
+        return Err(unrecognized(target, "couldn't get version/kind"));
+    };
+    let (version, kind) = (target.kind.api_version(), &target.kind.singular);
+    if target.kind.is_built_in() {
+        fields
+            .entry("apiVersion")
+            .or_insert_with(|| version.clone().into());
+        fields.entry("kind").or_insert_with(|| kind.clone().into());
+    }
+    let text = |field: &str| {
+        fields
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let (given_version, given_kind) = (text("apiVersion"), text("kind"));
+    if given_kind.is_empty() {
+        return Err(unrecognized(target, "Object 'Kind' is missing"));
+    }
+    if given_version != version {
+        return Err(Answer::bad_request(&format!(
+            "the API version in the data ({given_version}) does not match the expected API version ({version})"
+        )));
+    }
+    if given_kind != kind {
+        let about = About {
+            group: &target.kind.group,
+            resource: given_kind,
+            name: &name,
+        };
+        let cause = Cause {
+            reason: "FieldValueInvalid",
+            message: format!("Invalid value: \"{given_kind}\": must be {kind}"),
+            field: "kind".to_owned(),
+        };
+        return Err(Answer::invalid(about, &[cause]));
+    }
+    Ok(())
+}
+
+fn unrecognized(target: &Target<'_>, why: &str) -> Answer {
+    let kind = &target.kind.singular;
+    Answer::bad_request(&format!(
+        "the object provided is unrecognized (must be of type {kind}): {why}"
+    ))
+}
+
+/// The times of a Lease have six digits after the second, neither more nor less, and are stored in UTC.
+fn whole_micros(target: &Target<'_>, object: &mut Value) -> Result<(), Answer> {
+    if target.kind.nature != Nature::Lease {
+        return Ok(());
+    }
+    for field in ["acquireTime", "renewTime"] {
+        let time = object.get_mut("spec").and_then(|spec| spec.get_mut(field));
+        let Some(Value::String(time)) = time else {
+            continue;
+        };
+        let digits = time.get(20..26).unwrap_or_default();
+        let zone = time.get(26..).unwrap_or_default();
+        let shaped =
+            digits.chars().all(|digit| digit.is_ascii_digit()) && zone.starts_with(['Z', '+', '-']);
+        match time.parse::<Timestamp>() {
+            Ok(parsed) if shaped => *time = format!("{parsed:.6}"),
+            _ => {
+                return Err(Answer::bad_request(&format!(
+                    "Lease in version \"v1\" cannot be handled as a Lease: parsing time \"{time}\""
+                )));
+            }
+        }
+    }
+    Ok(())
 }

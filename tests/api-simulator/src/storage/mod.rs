@@ -24,6 +24,8 @@ const BUMP: u64 = 1_000_000_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     pub(crate) revision: u64,
+    /// Lists from older revisions are not to be had.
+    pub(crate) compacted: u64,
     tables: BTreeMap<String, Table>,
     kept_for: SignedDuration,
 }
@@ -40,6 +42,7 @@ impl Store {
     pub(crate) fn new() -> Self {
         Self {
             revision: 1,
+            compacted: 0,
             tables: BTreeMap::new(),
             kept_for: KEPT_FOR,
         }
@@ -101,12 +104,18 @@ impl Store {
         change
     }
 
-    /// Forgets all changes: whoever asks for what was after an older revision than now is told that it is too old.
-    pub(crate) fn compact(&mut self) {
+    /// Forgets all changes: who asks for what was after an older revision than now is told that it is too old.
+    pub(crate) fn forget(&mut self) {
+        self.compact();
         let revision = self.revision;
         for table in self.tables.values_mut() {
             table.forget(revision);
         }
+    }
+
+    /// Lists from older revisions than now are no longer to be had.
+    pub(crate) fn compact(&mut self) {
+        self.compacted = self.revision;
     }
 
     /// What there is becomes what there was. The clock of revisions goes on from the backup, or far ahead of it.
@@ -119,7 +128,7 @@ impl Store {
             self.tables
                 .insert(crate::schema::DEFINITIONS.to_owned(), definitions);
         }
-        self.compact();
+        self.forget();
     }
 
     pub(crate) fn each(&self, resource: &str) -> impl Iterator<Item = &Arc<Value>> {

@@ -82,6 +82,10 @@ impl Table {
         }
     }
 
+    pub(crate) fn remembered(&self) -> usize {
+        self.changes.len()
+    }
+
     pub(crate) fn forget(&mut self, revision: u64) {
         self.changes.clear();
         self.floor = revision;

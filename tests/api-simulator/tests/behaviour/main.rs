@@ -8,5 +8,11 @@
     reason = "a test that panics fails, and only that test"
 )]
 
+mod administrators;
+mod checkers;
 mod clients;
+mod gates;
+mod lag;
+mod people;
 mod support;
+mod watches;

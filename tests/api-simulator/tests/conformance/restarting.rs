@@ -1,0 +1,118 @@
+//! What a client meets when the server comes back without its memory.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use control_plane::{ControlPlane, Options};
+use serde_json::json;
+
+use super::support::{
+    Session, WIDGETS, client_of, install, make_namespace, same, simulator_with_all, widget,
+};
+
+/// Versions from before a restart, and from the future, as after a restored backup.
+#[tokio::test]
+async fn a_server_that_was_started_again_is_met_alike() {
+    let simulator = simulator_with_all();
+    let client = simulator.connect("admin").client("default");
+    let mut simulated = Session::new("the simulator", client);
+    let before = before(&mut simulated).await;
+    // Only etcd has forgotten what was before.
+    simulator.compact_etcd();
+    compacted(&mut simulated, &before).await;
+    simulator.end_watches();
+    after(&mut simulated, &before).await;
+
+    let server = ControlPlane::start(Options::default()).unwrap();
+    let client = client_of(&server).await;
+    install(&client).await;
+    make_namespace(&client, "restarting").await;
+    let mut real = Session::new("the real server", client);
+    let before = self::before(&mut real).await;
+    compact(&server, &before.last);
+    compacted(&mut real, &before).await;
+    server.stop_api_server().unwrap();
+    server.start_api_server().unwrap();
+    real.client = client_of(&server).await;
+    after(&mut real, &before).await;
+    same(&simulated, &real);
+}
+
+struct Before {
+    first: String,
+    last: String,
+    token: String,
+}
+
+fn path() -> String {
+    format!("{WIDGETS}/restarting/widgets")
+}
+
+async fn before(s: &mut Session) -> Before {
+    let path = path();
+    let first = s.post(&path, &widget("a")).await.version();
+    for name in ["b", "c", "d"] {
+        s.post(&path, &widget(name)).await;
+    }
+    let page = s.get(&format!("{path}?limit=1")).await;
+    let token = page.body["metadata"]["continue"].as_str().unwrap();
+    s.merge(&format!("{path}/a"), &json!({"spec": {"size": 2}}))
+        .await;
+    let last = s.get(&path).await.version();
+    Before {
+        first,
+        last,
+        token: token.to_owned(),
+    }
+}
+
+async fn compacted(s: &mut Session, before: &Before) {
+    let path = path();
+    let Before { first, last, token } = before;
+    let watch = format!("{path}?watch=true&timeoutSeconds=1");
+    // The server's own memory serves watches still.
+    s.watch(&format!("{watch}&resourceVersion={first}")).await;
+    s.watch(&format!("{watch}&resourceVersion={last}")).await;
+    s.get(&format!("{path}?limit=1&continue={token}")).await;
+    s.get(&format!(
+        "{path}?resourceVersion={first}&resourceVersionMatch=Exact"
+    ))
+    .await;
+}
+
+async fn after(s: &mut Session, before: &Before) {
+    let path = path();
+    let Before { first, last, token } = before;
+    let watch = format!("{path}?watch=true&timeoutSeconds=1");
+    s.watch(&format!("{watch}&resourceVersion={first}")).await;
+    s.watch(&format!("{watch}&resourceVersion=1")).await;
+    s.get(&format!("{path}?resourceVersion={last}")).await;
+    s.get(&format!("{path}?limit=1&continue={token}")).await;
+    let now = s.get(&path).await.version();
+    s.watch(&format!("{watch}&resourceVersion={now}")).await;
+    // As many writes as a client's memory is ahead: it hears of none of them.
+    let ahead = now.parse::<u64>().unwrap() + 1_000;
+    s.merge(&format!("{path}/b"), &json!({"spec": {"size": 2}}))
+        .await;
+    s.watch(&format!("{watch}&resourceVersion={ahead}")).await;
+}
+
+/// Compacts the real etcd, whose gateway speaks JSON.
+fn compact(server: &ControlPlane, revision: &str) {
+    let log = std::fs::read_to_string(server.directory().join("etcd-1.log")).unwrap();
+    let (_, rest) = log
+        .split_once("\"advertise-client-urls\":[\"http://")
+        .unwrap();
+    let (address, _) = rest.split_once('"').unwrap();
+    let body = json!({"revision": revision, "physical": true}).to_string();
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "POST /v3/kv/compaction HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
