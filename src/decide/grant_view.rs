@@ -168,14 +168,14 @@ fn is_true(value: Option<&Value>) -> bool {
 fn lenient_status(status: Value) -> BreakglassGrantStatus {
     let ended = status
         .get("endedTime")
-        .and_then(Value::as_str)
-        .map(str::to_owned);
+        .filter(|ended| !ended.is_null())
+        .map(|ended| ended.as_str().and_then(|text| text.parse().ok()));
     let access_name = status
         .get("accessName")
         .and_then(Value::as_str)
         .map(str::to_owned);
     serde_json::from_value(status).unwrap_or_else(|_| BreakglassGrantStatus {
-        ended_time: ended.map(|text| text.parse().unwrap_or(Timestamp::UNIX_EPOCH)),
+        ended_time: ended.map(|time| time.unwrap_or(Timestamp::UNIX_EPOCH)),
         access_name,
         ..BreakglassGrantStatus::default()
     })
