@@ -149,7 +149,7 @@ where
         }
         Err(error) => {
             let error = Error::of(operation, effect, &error);
-            tracing::debug!(operation, ms, class = ?error.class, code = error.code, message = error.message, request_id = error.request_id, "called AWS");
+            tracing::debug!(operation, ms, class = ?error.class, code = error.code, why = error.message, request_id = error.request_id, "called AWS");
             Err(error)
         }
     }
