@@ -69,7 +69,7 @@ fn milliseconds(text: &str) -> Option<u64> {
 }
 
 proptest! {
-    #![proptest_config(cases(1500))]
+    #![proptest_config(cases(500))]
 
     /// An expiry that is read as another instant than it says would end access late.
     #[test]

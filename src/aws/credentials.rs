@@ -161,9 +161,10 @@ impl Role {
                     error.message = format!("{} ({})", error.message, self.name);
                     error
                 })?;
-            answer
-                .account
-                .ok_or_else(|| Error::new(OPERATION, Class::Transient, "AWS told no account"))
+            let told = answer.account.filter(|account| {
+                account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())
+            });
+            told.ok_or_else(|| Error::senseless(OPERATION, "no account"))
         };
         self.account.get_or_try_init(ask).await.map(String::as_str)
     }

@@ -61,7 +61,7 @@ fn check(text: &str) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(cases(1000))]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn a_spoilt_configuration_is_refused_or_makes_sense(config in spoilt(whole(), change(), 2)) {

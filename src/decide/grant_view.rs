@@ -8,6 +8,7 @@ use super::target::Target;
 use crate::api::access::{GrantRef, Provenance};
 use crate::api::grant::{BreakglassGrantSpec, BreakglassGrantStatus};
 use crate::api::{FINALIZER, PROVENANCE_ANNOTATIONS, REQUESTED_AT_ANNOTATION, REVOKE_ANNOTATION};
+use crate::digest::shortened;
 
 /// What a grant asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,10 +150,6 @@ impl GrantView {
 /// Annotations may be 256 kB long together, and the ledger must stay writable whatever people write.
 const LONGEST_PROVENANCE: usize = 256;
 const LONGEST_REASON: usize = 1024;
-
-fn shortened(text: &str, longest: usize) -> String {
-    text.chars().take(longest).collect()
-}
 
 /// `revoked` must be understood in whatever form an older definition let it through.
 fn is_true(value: Option<&Value>) -> bool {

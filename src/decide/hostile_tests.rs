@@ -146,7 +146,7 @@ fn says_end(raw: &Value) -> bool {
 }
 
 proptest! {
-    #![proptest_config(cases(2000))]
+    #![proptest_config(cases(600))]
 
     /// What is claimed can be read from the raw object by other means, and says what was read.
     #[test]

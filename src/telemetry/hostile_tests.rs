@@ -62,7 +62,7 @@ fn ends_lines(c: char) -> bool {
 }
 
 proptest! {
-    #![proptest_config(cases(400))]
+    #![proptest_config(cases(150))]
 
     #[test]
     fn a_log_line_stays_one_line(said in text(), ansi in any::<bool>()) {
