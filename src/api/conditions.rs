@@ -63,7 +63,7 @@ pub struct Condition {
 }
 
 /// What AWS or people wrote may be of any length; a message is for reading.
-const LONGEST_MESSAGE: usize = 4096;
+pub(crate) const LONGEST_MESSAGE: usize = 4096;
 
 /// The conditions as they should be now, with the times of those whose status did not flip kept.
 #[must_use]
