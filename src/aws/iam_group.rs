@@ -477,7 +477,24 @@ fn request_id(answer: &impl aws_sdk_iam::operation::RequestId) -> Option<String>
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::tag_key;
+    use crate::hostile::{cases, text};
+
+    proptest! {
+        #![proptest_config(cases(300))]
+
+        /// IAM user guide, "Rules for tagging in IAM": what a key may hold; `aws:` is not ours to use.
+        #[test]
+        fn any_group_has_a_tag_of_its_own(a in text(), b in text()) {
+            let key = tag_key(&a);
+            let allowed = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c);
+            prop_assert!(key.chars().count() <= 128 && key.chars().all(allowed), "{:?}", key);
+            prop_assert!(key.starts_with("breakglass:"));
+            prop_assert_eq!(key == tag_key(&b), a == b);
+        }
+    }
 
     #[test]
     fn marker_tags_fit_what_iam_allows() {

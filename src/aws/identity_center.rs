@@ -479,6 +479,19 @@ pub(super) type Shared = Arc<IdentityCenter>;
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #![proptest_config(crate::hostile::cases(300))]
+
+        #[test]
+        fn a_session_lasts_some_time_or_nobody_can_tell(
+            text in proptest::prop_oneof!["-?PT?[0-9]{0,20}[HMSDWY]?([0-9]{1,9}[MS])?", crate::hostile::text()],
+        ) {
+            if let Some(seconds) = iso_8601_seconds(&text) {
+                proptest::prop_assert!(seconds > 0, "{} s from {}", seconds, text);
+            }
+        }
+    }
+
     #[test]
     fn session_durations_are_read() {
         assert_eq!(iso_8601_seconds("PT1H"), Some(3_600));

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::Config;
-use crate::hostile::{cases, change, spoilt, text};
+use crate::hostile::{Change, cases, change, spoilt, text};
 
 /// A configuration with everything in it. What is JSON is YAML.
 fn whole() -> Value {
@@ -64,7 +64,14 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn a_spoilt_configuration_is_refused_or_makes_sense(config in spoilt(whole(), change(), 2)) {
+    fn a_spoilt_configuration_is_refused_or_makes_sense(
+        config in spoilt(whole(), prop_oneof![
+            2 => change(),
+            1 => "[0-9]{0,14}".prop_map(|digits| Change::Put(digits.into())),
+            1 => "[0-9]{1,5}(h|m|s|ms)".prop_map(|time| Change::Put(time.into())),
+            1 => (-1i64..3).prop_map(|number| Change::Put(number.into())),
+        ], 2),
+    ) {
         check(&config.to_string())?;
     }
 

@@ -2,6 +2,7 @@
 
 use kube::core::DynamicObject;
 use proptest::prelude::*;
+use proptest::sample::select;
 use serde_json::{Value, json};
 
 use super::access_status::status;
@@ -24,11 +25,7 @@ use crate::hostile::{cases, change, spoilt, text};
 /// A ledger entry with everything in it that one can have.
 fn whole() -> Value {
     let settings = Settings::default();
-    let mut spec = ledger(vec![
-        claim("one", 0, 100),
-        claim("two", 50, 200),
-        claim("three", 0, 90),
-    ]);
+    let mut spec = ledger(vec![claim("one", 300, 500), claim("two", 0, 90)]);
     for claim in &mut spec.claims {
         claim.active_time = Some(at(5));
         claim.provenance = Some(Provenance {
@@ -47,7 +44,7 @@ fn whole() -> Value {
     begin(&mut spec, attempt(Operation::Delete, 60), &settings);
     end(
         &mut spec,
-        "three",
+        "two",
         crate::api::access::EndReason::Expired,
         at(90),
     );
@@ -74,7 +71,14 @@ proptest! {
     /// What is damaged is not read, or it is decided upon like any other: never deleted unless it
     /// says that it is ours, and what has expired by it ends.
     #[test]
-    fn a_ledger_entry_is_read_as_it_is_or_not_at_all(raw in spoilt(whole(), change(), 2), now in 0i64..400) {
+    fn a_ledger_entry_is_read_as_it_is_or_not_at_all(
+        mut raw in spoilt(whole(), change(), 2),
+        origin in prop::option::weighted(0.2, select(&["PreExisting", "created", ""][..])),
+        now in 0i64..600,
+    ) {
+        if let (Some(origin), Some(spec)) = (origin, raw["spec"].as_object_mut()) {
+            spec.insert("origin".into(), if origin.is_empty() { Value::Null } else { origin.into() });
+        }
         let Ok(object) = serde_json::from_value::<DynamicObject>(raw.clone()) else { return Ok(()) };
         let named = grants_of(&object).count();
         let Ok(access) = parse_access(&object) else { return Ok(()) };

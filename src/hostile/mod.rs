@@ -67,12 +67,14 @@ pub(crate) fn text() -> BoxedStrategy<String> {
     let long = (
         select(&['x', '\n', 'é', '🧨', '"', '\u{7}'][..]),
         500usize..9_000,
+        // What is cut at so many bytes is cut within a character.
+        0usize..3,
     );
     prop_oneof![
         3 => "[ -~]{0,24}",
         3 => prop::collection::vec(any::<char>(), 0..24).prop_map(String::from_iter),
         4 => select(NASTY).prop_map(str::to_owned),
-        1 => long.prop_map(|(c, count)| c.to_string().repeat(count)),
+        1 => long.prop_map(|(c, count, before)| "x".repeat(before) + &c.to_string().repeat(count)),
         2 => time(),
     ]
     .boxed()
