@@ -188,20 +188,37 @@ impl Intercept for LastCheck {
 pub(super) struct HasList(pub(super) &'static str);
 
 impl HasList {
+    /// The list stands within the result within the answer, has nothing but rows, and the answer comes
+    /// to its end.
     fn is_in(&self, body: &[u8]) -> bool {
-        let Ok(text) = std::str::from_utf8(body) else {
-            return false;
-        };
-        let name = self.0;
-        let Some((_, rest)) = text.split_once(&format!("<{name}")) else {
-            return false;
-        };
-        let rest = rest.trim_start();
-        rest.starts_with("/>")
-            || rest.strip_prefix('>').is_some_and(|rest| {
-                let rest = rest.trim_start();
-                rest.starts_with("<member>") || rest.starts_with(&format!("</{name}>"))
-            })
+        let text = String::from_utf8_lossy(body);
+        let mut open = Vec::new();
+        let mut found = false;
+        for tag in text.split('<').skip(1) {
+            let Some((tag, _)) = tag.split_once('>') else {
+                return false;
+            };
+            if tag.starts_with(['?', '!']) {
+                continue;
+            }
+            if let Some(closed) = tag.strip_prefix('/') {
+                if open.pop() != Some(closed.trim_end()) {
+                    return false;
+                }
+                continue;
+            }
+            let end = |c: char| c.is_whitespace() || c == '/';
+            let name = tag.split(end).next().unwrap_or_default();
+            match open.as_slice() {
+                [_, _] => found |= name == self.0,
+                [_, _, list] if *list == self.0 && name != "member" => return false,
+                _ => {}
+            }
+            if !tag.ends_with('/') {
+                open.push(name);
+            }
+        }
+        found && open.is_empty()
     }
 }
 
