@@ -176,7 +176,8 @@ impl Config {
         for account in accounts.clone().chain(&self.protected_accounts) {
             if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
                 return Err(format!(
-                    "`{account}` is not an account id: write its 12 digits in quotes"
+                    "`{}` is not an account id: write its 12 digits in quotes",
+                    account.escape_debug()
                 ));
             }
         }
@@ -230,6 +231,8 @@ mod gep_2257 {
     }
 }
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod tests {
     use super::*;

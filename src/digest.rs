@@ -21,6 +21,12 @@ pub fn of<'a>(bytes: usize, parts: impl IntoIterator<Item = &'a str>) -> String 
         })
 }
 
+/// The first `longest` characters: what others wrote may be of any length, and must fit where it is
+/// told.
+pub fn shortened(text: &str, longest: usize) -> String {
+    text.chars().take(longest).collect()
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

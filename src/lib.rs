@@ -16,4 +16,6 @@ pub mod config;
 pub mod controller;
 pub mod decide;
 pub mod digest;
+#[cfg(test)]
+pub(crate) mod hostile;
 pub mod telemetry;

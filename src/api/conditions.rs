@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::time::whole_seconds;
+
 /// The object is as it should be, or done. `kubectl wait --for=condition=Ready`, Flux and Argo CD read it.
 pub const READY: &str = "Ready";
 /// The controller is working on it (kstatus, abnormal when true).
@@ -61,7 +63,7 @@ pub struct Condition {
 }
 
 /// What AWS or people wrote may be of any length; a message is for reading.
-const LONGEST_MESSAGE: usize = 4096;
+pub(crate) const LONGEST_MESSAGE: usize = 4096;
 
 /// The conditions as they should be now, with the times of those whose status did not flip kept.
 #[must_use]
@@ -73,7 +75,7 @@ pub fn merge(old: &[Condition], mut new: Vec<Condition>) -> Vec<Condition> {
         if let Some(before) = find(old, &condition.kind)
             && before.status == condition.status
         {
-            condition.last_transition_time = before.last_transition_time;
+            condition.last_transition_time = whole_seconds(before.last_transition_time);
         }
     }
     new

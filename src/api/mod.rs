@@ -11,6 +11,9 @@ pub mod policy;
 pub mod time;
 pub mod tuple;
 
+#[cfg(test)]
+pub(crate) mod hostile_tests;
+
 /// The one served and stored version.
 pub const VERSION: &str = "v1alpha1";
 

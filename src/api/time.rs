@@ -24,9 +24,20 @@ pub fn optional_duration(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "pattern": GEP_2257, "nullable": true})
 }
 
+/// The first instant that the schema lets through, which knows no years before that of the turn of
+/// the era. An offset makes an earlier one of what it has let through.
+const EARLIEST: Timestamp = Timestamp::constant(-62_167_219_200, 0);
+
+/// A time that the schema lets through.
+#[must_use]
+pub fn writable(time: Timestamp) -> Timestamp {
+    time.max(EARLIEST)
+}
+
 /// A time without fractions, as statuses show it.
+#[must_use]
 pub fn whole_seconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
+    writable(Timestamp::from_second(time.as_second()).unwrap_or(time))
 }
 
 /// A length of time in GEP-2257 notation, written and read as a string.

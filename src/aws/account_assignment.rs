@@ -8,12 +8,14 @@ use aws_sdk_ssoadmin::types::{
     AccountAssignmentOperationStatus, PrincipalType, StatusValues, TargetType,
 };
 
+use super::calls::{Pages, id, is_id};
 use super::desk::DeskKey;
-use super::error::{Class, Error, classify_failure_reason};
+use super::error::{Class, Error, LONGEST, classify_failure_reason};
 use super::identity_center::{IdentityCenter, Shared};
 use super::outcome::{Cleared, Outcome, ResolveError, Resolved, Seen};
 use crate::api::access::Operation;
 use crate::api::tuple::{AccountAssignment, Tuple};
+use crate::digest::shortened;
 
 /// Direct assignments of permission sets.
 #[derive(Clone, Debug)]
@@ -118,7 +120,8 @@ impl AccountAssignments {
     /// Whether AWS lists the assignment: all pages, and a row of just this user, not one that only
     /// shares account and permission set.
     async fn is_assigned(&self, tuple: &AccountAssignment) -> Result<bool, Error> {
-        let mut token = None;
+        const OPERATION: &str = "sso:ListAccountAssignments";
+        let mut pages = Pages::of(OPERATION);
         loop {
             let page = self
                 .center
@@ -128,22 +131,28 @@ impl AccountAssignments {
                 .account_id(&tuple.account)
                 .permission_set_arn(&tuple.permission_set_arn)
                 .max_results(100)
-                .set_next_token(token)
+                .set_next_token(pages.mark())
                 .send();
             let page = self
                 .center
                 .calls
-                .read(&Self::desk_key(tuple), "sso:ListAccountAssignments", page)
+                .read(&Self::desk_key(tuple), OPERATION, page)
                 .await?;
-            let ours = page.account_assignments().iter().any(|row| {
-                row.principal_type() == Some(&PrincipalType::User)
-                    && row.principal_id() == Some(&tuple.user_id)
-            });
-            if ours {
-                return Ok(true);
+            // An empty body is read as an answer too, and no list is not an empty list.
+            let rows = page
+                .account_assignments
+                .ok_or_else(|| Error::senseless(OPERATION, "no list"))?;
+            for row in rows {
+                if id(OPERATION, row.principal_id())? != tuple.user_id {
+                    continue;
+                }
+                match row.principal_type() {
+                    Some(PrincipalType::User) => return Ok(true),
+                    Some(PrincipalType::Group) => {}
+                    _ => return Err(Error::senseless(OPERATION, "a row of no known kind")),
+                }
             }
-            token = page.next_token.filter(|token| !token.is_empty());
-            if token.is_none() {
+            if !pages.turn(page.next_token)? {
                 return Ok(false);
             }
         }
@@ -291,6 +300,7 @@ pub(super) async fn same_instance(center: &IdentityCenter, pinned: &str) -> Resu
 fn outcome(operation: &'static str, status: Option<&AccountAssignmentOperationStatus>) -> Outcome {
     let request_id = status
         .and_then(|status| status.request_id())
+        .filter(|id| is_id(id))
         .map(str::to_owned);
     match (status.and_then(|status| status.status()), request_id) {
         (Some(StatusValues::Succeeded), request_id) => Outcome::Succeeded { request_id },
@@ -299,6 +309,7 @@ fn outcome(operation: &'static str, status: Option<&AccountAssignmentOperationSt
                 .and_then(|status| status.failure_reason())
                 .unwrap_or("AWS gave no reason");
             let class = classify_failure_reason(reason);
+            let reason = shortened(reason, LONGEST);
             Outcome::Failed(Error {
                 request_id,
                 ..Error::new(operation, class, reason)

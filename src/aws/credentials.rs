@@ -78,9 +78,10 @@ impl Role {
                 error.message = format!("{} ({})", error.message, self.name);
                 error
             })?;
-        answer
-            .account
-            .ok_or_else(|| Error::new(OPERATION, Class::Transient, "AWS told no account"))
+        let told = answer.account.filter(|account| {
+            account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        told.ok_or_else(|| Error::senseless(OPERATION, "no account"))
     }
 
     /// Fails unless these credentials belong to the account.

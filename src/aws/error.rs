@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use crate::digest::shortened;
 use crate::telemetry::chain;
 
 /// What an error means for the next step.
@@ -97,6 +98,12 @@ impl Error {
         }
     }
 
+    /// AWS, or what answers in its place, said something that makes no sense. It shows nothing.
+    pub(super) fn senseless(operation: &'static str, what: &str) -> Self {
+        let message = format!("the answer makes no sense: it has {what}");
+        Self::new(operation, Class::Transient, message)
+    }
+
     /// The process is about to end, so AWS is not asked any more.
     pub fn shutting_down() -> Self {
         Self::new("aws", Class::Transient, "the controller is shutting down")
@@ -133,6 +140,9 @@ impl Error {
         let request_id = header("x-amzn-requestid").or_else(|| header("x-amzn-request-id"));
         let code = error.code().map(str::to_owned);
         let (class, message) = match error {
+            SdkError::ServiceError(_) if !is_whole(body) => {
+                (unheard(effect), "AWS's answer was cut short".to_owned())
+            }
             SdkError::ServiceError(_) => {
                 let class = classify(
                     code.as_deref(),
@@ -163,15 +173,47 @@ impl Error {
             }
             _ => (unheard(effect), chain(error)),
         };
+        // All of it ends in conditions, logs and audit lines.
+        let short = |text: String| shortened(&text, LONGEST);
         Self {
             operation,
             class,
-            code,
-            reason,
-            message,
-            request_id,
+            code: code.map(short),
+            reason: reason.map(short),
+            message: short(message),
+            request_id: request_id.map(short),
         }
     }
+}
+
+/// How many characters are kept of anything that AWS says.
+pub(super) const LONGEST: usize = 1024;
+
+/// Whether a body in XML comes to its end: the SDK reads an error out of the first half of one. JSON it
+/// reads as a whole.
+fn is_whole(body: &[u8]) -> bool {
+    let text = body.trim_ascii();
+    let Some(mut root) = text
+        .rsplit(|byte| *byte == b'<')
+        .next()
+        .filter(|_| text.starts_with(b"<"))
+    else {
+        return true;
+    };
+    root = root
+        .strip_prefix(b"/")
+        .and_then(|root| root.strip_suffix(b">"))
+        .unwrap_or_default();
+    let opened = |at: &[u8]| {
+        at.strip_prefix(root)
+            .is_some_and(|rest| rest.starts_with(b">") || rest.starts_with(b" "))
+    };
+    !root.is_empty()
+        && text
+            .split(|byte| *byte == b'<')
+            .skip(1)
+            .find(|tag| !tag.starts_with(b"?"))
+            .is_some_and(opened)
 }
 
 fn unheard(effect: Effect) -> Class {
@@ -208,7 +250,12 @@ fn classify(code: Option<&str>, reason: Option<&str>, status: u16, effect: Effec
         | "ConcurrentModification"
         | "ConcurrentModificationException"
         | "EntityTemporarilyUnmodifiable" => Class::Conflict,
-        "ResourceNotFoundException" | "NoSuchEntity" | "NoSuchEntityException" => Class::Gone,
+        // Ledgers close on this, so here the status must agree.
+        "ResourceNotFoundException" | "NoSuchEntity" | "NoSuchEntityException"
+            if (400..500).contains(&status) =>
+        {
+            Class::Gone
+        }
         "AccessDenied"
         | "AccessDeniedException"
         | "UnrecognizedClientException"
@@ -337,6 +384,8 @@ fn find<'a, T: std::error::Error + 'static>(
         .find_map(|error| error.downcast_ref())
 }
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod tests {
     use super::*;

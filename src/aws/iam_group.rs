@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_iam::types::Tag;
+use aws_sdk_iam::types::{Group, Tag, User};
 use jiff::Timestamp;
 
-use super::calls::Calls;
+use super::calls::{Calls, HasList, Pages, id};
 use super::credentials::{Role, Roles};
 use super::desk::{DeskKey, Service};
 use super::error::{Class, Error};
@@ -133,6 +133,7 @@ impl IamGroups {
 
     /// Id and name of the user of that name, as IAM spells it.
     async fn user(&self, account: &str, name: &str) -> Result<Option<(String, String)>, Error> {
+        const OPERATION: &str = "iam:GetUser";
         let send = self
             .reader(account)
             .await?
@@ -141,10 +142,15 @@ impl IamGroups {
             .send();
         match self
             .calls
-            .read(&Self::desk_key(account), "iam:GetUser", send)
+            .read(&Self::desk_key(account), OPERATION, send)
             .await
         {
-            Ok(answer) => Ok(answer.user.map(|user| (user.user_id, user.user_name))),
+            Ok(answer) => {
+                let user = answer.user();
+                let told = id(OPERATION, user.map(User::user_id))?;
+                let name = id(OPERATION, user.map(User::user_name))?;
+                Ok(Some((told, name)))
+            }
             Err(error) if error.is_gone() => Ok(None),
             Err(error) => Err(error),
         }
@@ -152,6 +158,7 @@ impl IamGroups {
 
     /// Id and name of the group of that name, as IAM spells it.
     async fn group(&self, account: &str, name: &str) -> Result<Option<(String, String)>, Error> {
+        const OPERATION: &str = "iam:GetGroup";
         let send = self
             .reader(account)
             .await?
@@ -161,10 +168,15 @@ impl IamGroups {
             .send();
         match self
             .calls
-            .read(&Self::desk_key(account), "iam:GetGroup", send)
+            .read(&Self::desk_key(account), OPERATION, send)
             .await
         {
-            Ok(answer) => Ok(answer.group.map(|group| (group.group_id, group.group_name))),
+            Ok(answer) => {
+                let group = answer.group();
+                let told = id(OPERATION, group.map(Group::group_id))?;
+                let name = id(OPERATION, group.map(Group::group_name))?;
+                Ok(Some((told, name)))
+            }
             Err(error) if error.is_gone() => Ok(None),
             Err(error) => Err(error),
         }
@@ -194,30 +206,33 @@ impl IamGroups {
     /// The name that the pinned user goes by now; none if the id exists under no name. A rename ends
     /// no membership.
     async fn user_now(&self, tuple: &IamGroup) -> Result<Option<String>, Error> {
+        const LIST: &str = "iam:ListUsers";
         if let Some((id, name)) = self.user(&tuple.account, &tuple.user).await?
             && id == tuple.user_id
         {
             return Ok(Some(name));
         }
-        let mut marker = None;
+        let mut pages = Pages::of(LIST);
         loop {
             let send = self
                 .reader(&tuple.account)
                 .await?
                 .list_users()
                 .max_items(1000)
-                .set_marker(marker)
+                .set_marker(pages.mark())
+                .customize()
+                .interceptor(HasList("Users"))
                 .send();
             let page = self
                 .calls
-                .read(&Self::desk_key(&tuple.account), "iam:ListUsers", send)
+                .read(&Self::desk_key(&tuple.account), LIST, send)
                 .await?;
-            let mut users = page.users().iter();
-            if let Some(user) = users.find(|user| user.user_id() == tuple.user_id) {
-                return Ok(Some(user.user_name().to_owned()));
+            for user in page.users() {
+                if id(LIST, Some(user.user_id()))? == tuple.user_id {
+                    return id(LIST, Some(user.user_name())).map(Some);
+                }
             }
-            marker = page.marker;
-            if !page.is_truncated || marker.is_none() {
+            if !turned(&mut pages, LIST, page.is_truncated, page.marker)? {
                 return Ok(None);
             }
         }
@@ -226,25 +241,27 @@ impl IamGroups {
     /// The name that the pinned group goes by now, where a user of that name is in it.
     async fn membership(&self, tuple: &IamGroup, user: &str) -> Result<Option<String>, Error> {
         const OPERATION: &str = "iam:ListGroupsForUser";
-        let mut marker = None;
+        let mut pages = Pages::of(OPERATION);
         loop {
             let send = self
                 .reader(&tuple.account)
                 .await?
                 .list_groups_for_user()
                 .user_name(user)
-                .set_marker(marker)
+                .set_marker(pages.mark())
+                .customize()
+                .interceptor(HasList("Groups"))
                 .send();
             let page = self
                 .calls
                 .read(&Self::desk_key(&tuple.account), OPERATION, send)
                 .await?;
-            let mut groups = page.groups().iter();
-            if let Some(group) = groups.find(|group| group.group_id() == tuple.group_id) {
-                return Ok(Some(group.group_name().to_owned()));
+            for group in page.groups() {
+                if id(OPERATION, Some(group.group_id()))? == tuple.group_id {
+                    return id(OPERATION, Some(group.group_name())).map(Some);
+                }
             }
-            marker = page.marker;
-            if !page.is_truncated || marker.is_none() {
+            if !turned(&mut pages, OPERATION, page.is_truncated, page.marker)? {
                 return Ok(None);
             }
         }
@@ -419,6 +436,23 @@ impl IamGroups {
     }
 }
 
+/// Turns to the next page of a listing; false where there is none. One that says that there is more,
+/// and not where, has not come to its end.
+fn turned(
+    pages: &mut Pages,
+    operation: &'static str,
+    more: bool,
+    marker: Option<String>,
+) -> Result<bool, Error> {
+    if pages.turn(marker)? {
+        return Ok(true);
+    }
+    if more {
+        return Err(Error::senseless(operation, "more, but no way to it"));
+    }
+    Ok(false)
+}
+
 /// Whether IAM has users and groups of such a name (IAM API reference, `GetUser`, `UserName`).
 fn is_iam_name(name: &str) -> bool {
     name.chars()
@@ -443,7 +477,24 @@ fn request_id(answer: &impl aws_sdk_iam::operation::RequestId) -> Option<String>
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::tag_key;
+    use crate::hostile::{cases, text};
+
+    proptest! {
+        #![proptest_config(cases(300))]
+
+        /// IAM user guide, "Rules for tagging in IAM": what a key may hold; `aws:` is not ours to use.
+        #[test]
+        fn any_group_has_a_tag_of_its_own(a in text(), b in text()) {
+            let key = tag_key(&a);
+            let allowed = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c);
+            prop_assert!(key.chars().count() <= 128 && key.chars().all(allowed), "{:?}", key);
+            prop_assert!(key.starts_with("breakglass:"));
+            prop_assert_eq!(key == tag_key(&b), a == b);
+        }
+    }
 
     #[test]
     fn marker_tags_fit_what_iam_allows() {

@@ -10,7 +10,7 @@ use aws_smithy_types::Document;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
-use super::calls::Calls;
+use super::calls::{Calls, Pages, id};
 use super::clients::Clients;
 use super::credentials::Roles;
 use super::desk::{DeskKey, Service};
@@ -169,24 +169,27 @@ impl IdentityCenter {
         const OPERATION: &str = "sso:ListInstances";
         let key = Self::sso_key("");
         let mut found = Vec::new();
-        let mut token = None;
+        let mut pages = Pages::of(OPERATION);
         loop {
-            let page = self.sso().list_instances().set_next_token(token).send();
+            let page = self.sso().list_instances();
+            let page = page.set_next_token(pages.mark()).send();
             let page = self.calls.read(&key, OPERATION, page).await?;
-            for instance in page.instances() {
+            let instances = page
+                .instances
+                .ok_or_else(|| Error::senseless(OPERATION, "no list"))?;
+            for instance in instances {
                 // Only a deleted or half-made instance says anything else than ACTIVE.
                 if !matches!(instance.status(), None | Some(InstanceStatus::Active)) {
                     continue;
                 }
                 found.push(Instance {
-                    arn: instance.instance_arn().unwrap_or_default().to_owned(),
-                    identity_store_id: instance.identity_store_id().unwrap_or_default().to_owned(),
+                    arn: id(OPERATION, instance.instance_arn())?,
+                    identity_store_id: id(OPERATION, instance.identity_store_id())?,
                     owner_account: instance.owner_account_id().map(str::to_owned),
                     primary_region: instance.primary_region().map(str::to_owned),
                 });
             }
-            token = page.next_token.filter(|token| !token.is_empty());
-            if token.is_none() {
+            if !pages.turn(page.next_token)? {
                 return Ok(found);
             }
         }
@@ -198,6 +201,7 @@ impl IdentityCenter {
         instance: &Instance,
         name: &str,
     ) -> Result<String, ResolveError> {
+        const OPERATION: &str = "identitystore:GetUserId";
         let not_found = || {
             ResolveError::stalled(
                 "UserNotFound",
@@ -212,14 +216,10 @@ impl IdentityCenter {
             .send();
         let id = match self
             .calls
-            .read(
-                &Self::store_key(&instance.arn),
-                "identitystore:GetUserId",
-                send,
-            )
+            .read(&Self::store_key(&instance.arn), OPERATION, send)
             .await
         {
-            Ok(answer) => answer.user_id,
+            Ok(answer) => id(OPERATION, Some(&answer.user_id))?,
             Err(error) if error.is_gone() => return Err(not_found()),
             Err(error) => return Err(error.into()),
         };
@@ -242,27 +242,27 @@ impl IdentityCenter {
         &self,
         instance_arn: &str,
         store_id: &str,
-        id: &str,
+        user_id: &str,
     ) -> Result<Option<User>, Error> {
+        const OPERATION: &str = "identitystore:DescribeUser";
         let send = self
             .store()
             .describe_user()
             .identity_store_id(store_id)
-            .user_id(id)
+            .user_id(user_id)
             .send();
         match self
             .calls
-            .read(
-                &Self::store_key(instance_arn),
-                "identitystore:DescribeUser",
-                send,
-            )
+            .read(&Self::store_key(instance_arn), OPERATION, send)
             .await
         {
-            Ok(answer) => Ok(Some(User {
-                name: answer.user_name().map(str::to_owned),
-                disabled: matches!(answer.user_status(), Some(UserStatus::Disabled)),
-            })),
+            Ok(answer) => {
+                id(OPERATION, Some(answer.user_id()))?;
+                Ok(Some(User {
+                    name: answer.user_name().map(str::to_owned),
+                    disabled: matches!(answer.user_status(), Some(UserStatus::Disabled)),
+                }))
+            }
             Err(error) if error.is_gone() => Ok(None),
             Err(error) => Err(error),
         }
@@ -347,24 +347,26 @@ impl IdentityCenter {
 
     /// ARNs of all permission sets. Those that vanished are forgotten.
     async fn list_permission_sets(&self, instance_arn: &str) -> Result<Vec<String>, Error> {
+        const OPERATION: &str = "sso:ListPermissionSets";
         let key = Self::sso_key(instance_arn);
         let mut arns = Vec::new();
-        let mut token = None;
+        let mut pages = Pages::of(OPERATION);
         loop {
             let page = self
                 .sso()
                 .list_permission_sets()
                 .instance_arn(instance_arn)
                 .max_results(100)
-                .set_next_token(token)
+                .set_next_token(pages.mark())
                 .send();
-            let page = self
-                .calls
-                .read(&key, "sso:ListPermissionSets", page)
-                .await?;
-            arns.extend_from_slice(page.permission_sets());
-            token = page.next_token.filter(|token| !token.is_empty());
-            if token.is_none() {
+            let page = self.calls.read(&key, OPERATION, page).await?;
+            let found = page
+                .permission_sets
+                .ok_or_else(|| Error::senseless(OPERATION, "no list"))?;
+            for arn in found {
+                arns.push(id(OPERATION, Some(&arn))?);
+            }
+            if !pages.turn(page.next_token)? {
                 break;
             }
         }
@@ -410,6 +412,7 @@ impl IdentityCenter {
         instance_arn: &str,
         arn: &str,
     ) -> Result<PermissionSet, Error> {
+        const OPERATION: &str = "sso:DescribePermissionSet";
         let described = Instant::now();
         let send = self
             .sso()
@@ -419,20 +422,17 @@ impl IdentityCenter {
             .send();
         let answer = self
             .calls
-            .read(
-                &Self::sso_key(instance_arn),
-                "sso:DescribePermissionSet",
-                send,
-            )
+            .read(&Self::sso_key(instance_arn), OPERATION, send)
             .await?;
-        let set = answer.permission_set();
+        let set = answer
+            .permission_set
+            .filter(|set| set.permission_set_arn().is_none_or(|told| told == arn))
+            .ok_or_else(|| Error::senseless(OPERATION, "not what was asked for"))?;
         let set = PermissionSet {
-            name: set
-                .and_then(|set| set.name())
-                .unwrap_or_default()
-                .to_owned(),
+            // It is remembered for life.
+            name: id(OPERATION, set.name())?,
             // An hour is what AWS takes where none is set (SSO Admin API reference, `CreatePermissionSet`).
-            session_seconds: match set.and_then(|set| set.session_duration()) {
+            session_seconds: match set.session_duration() {
                 None => Some(3_600),
                 Some(text) => iso_8601_seconds(text),
             },
@@ -470,7 +470,7 @@ pub(super) fn exact(what: &str, written: &str, spelled: &str) -> Result<(), Reso
 /// Seconds of a session's length such as `PT1H30M` (SSO Admin API reference, `SessionDuration`).
 fn iso_8601_seconds(text: &str) -> Option<i64> {
     let length: jiff::SignedDuration = text.parse().ok()?;
-    Some(length.as_secs())
+    Some(length.as_secs()).filter(|seconds| *seconds > 0)
 }
 
 /// What is shared by the parts that need Identity Center.
@@ -479,6 +479,19 @@ pub(super) type Shared = Arc<IdentityCenter>;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #![proptest_config(crate::hostile::cases(300))]
+
+        #[test]
+        fn a_session_lasts_some_time_or_nobody_can_tell(
+            text in proptest::prop_oneof!["-?PT?[0-9]{0,20}[HMSDWY]?([0-9]{1,9}[MS])?", crate::hostile::text()],
+        ) {
+            if let Some(seconds) = iso_8601_seconds(&text) {
+                proptest::prop_assert!(seconds > 0, "{} s from {}", seconds, text);
+            }
+        }
+    }
 
     #[test]
     fn session_durations_are_read() {

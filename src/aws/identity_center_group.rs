@@ -6,8 +6,9 @@
 use aws_sdk_identitystore::types::MemberId;
 
 use super::account_assignment::same_instance;
+use super::calls::id;
 use super::desk::DeskKey;
-use super::error::Error;
+use super::error::{Class, Error};
 use super::identity_center::{IdentityCenter, Shared, exact, unique};
 use super::outcome::{Cleared, Outcome, ResolveError, Resolved, Seen};
 use crate::api::access::Operation;
@@ -34,6 +35,7 @@ impl IdentityCenterGroups {
     }
 
     pub(super) async fn resolve(&self, user: &str, name: &str) -> Result<Resolved, ResolveError> {
+        const OPERATION: &str = "identitystore:GetGroupId";
         let not_found = || {
             ResolveError::stalled(
                 "GroupNotFound",
@@ -50,13 +52,8 @@ impl IdentityCenterGroups {
             .alternate_identifier(unique("displayName", name)?)
             .send();
         let key = IdentityCenter::store_key(&instance.arn);
-        let group_id = match self
-            .center
-            .calls
-            .read(&key, "identitystore:GetGroupId", send)
-            .await
-        {
-            Ok(answer) => answer.group_id,
+        let group_id = match self.center.calls.read(&key, OPERATION, send).await {
+            Ok(answer) => id(OPERATION, Some(&answer.group_id))?,
             Err(error) if error.is_gone() => return Err(not_found()),
             Err(error) => return Err(error.into()),
         };
@@ -77,6 +74,7 @@ impl IdentityCenterGroups {
     }
 
     async fn group(&self, tuple: &IdentityCenterGroup) -> Result<Option<Group>, Error> {
+        const OPERATION: &str = "identitystore:DescribeGroup";
         let send = self
             .center
             .store()
@@ -87,13 +85,16 @@ impl IdentityCenterGroups {
         match self
             .center
             .calls
-            .read(&Self::desk_key(tuple), "identitystore:DescribeGroup", send)
+            .read(&Self::desk_key(tuple), OPERATION, send)
             .await
         {
-            Ok(answer) => Ok(Some(Group {
-                name: answer.display_name().unwrap_or_default().to_owned(),
-                managed_elsewhere: !answer.external_ids().is_empty(),
-            })),
+            Ok(answer) => {
+                id(OPERATION, Some(answer.group_id()))?;
+                Ok(Some(Group {
+                    name: answer.display_name().unwrap_or_default().to_owned(),
+                    managed_elsewhere: !answer.external_ids().is_empty(),
+                }))
+            }
             Err(error) if error.is_gone() => Ok(None),
             Err(error) => Err(error),
         }
@@ -134,6 +135,7 @@ impl IdentityCenterGroups {
     /// Id of the membership as it is now. One that was stored would be stale as soon as somebody
     /// removed the user and added him again.
     async fn membership_id(&self, tuple: &IdentityCenterGroup) -> Result<Option<String>, Error> {
+        const OPERATION: &str = "identitystore:GetGroupMembershipId";
         let send = self
             .center
             .store()
@@ -145,14 +147,10 @@ impl IdentityCenterGroups {
         match self
             .center
             .calls
-            .read(
-                &Self::desk_key(tuple),
-                "identitystore:GetGroupMembershipId",
-                send,
-            )
+            .read(&Self::desk_key(tuple), OPERATION, send)
             .await
         {
-            Ok(answer) => Ok(Some(answer.membership_id)),
+            Ok(answer) => id(OPERATION, Some(&answer.membership_id)).map(Some),
             Err(error) if error.is_gone() => Ok(None),
             Err(error) => Err(error),
         }
@@ -188,7 +186,8 @@ impl IdentityCenterGroups {
             // Already a member (Identity Store API reference, `ConflictException`: Reason). The
             // other reason is a concurrent change, which is tried again.
             Err(Outcome::Failed(error))
-                if error.reason.as_deref() == Some("UNIQUENESS_CONSTRAINT_VIOLATION") =>
+                if error.class == Class::Conflict
+                    && error.reason.as_deref() == Some("UNIQUENESS_CONSTRAINT_VIOLATION") =>
             {
                 Outcome::Succeeded {
                     request_id: error.request_id,

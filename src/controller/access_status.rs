@@ -6,7 +6,7 @@ use super::memory::Remembered;
 use crate::api::access::{
     AccessState, BreakglassAccess, BreakglassAccessStatus, Observed, Presence,
 };
-use crate::api::conditions::{self, Condition};
+use crate::api::conditions::{self, Condition, LONGEST_MESSAGE};
 use crate::api::time::whole_seconds;
 use crate::aws::Seen;
 use crate::aws::error::Class;
@@ -14,6 +14,7 @@ use crate::clock::after;
 use crate::config::Settings;
 use crate::decide::grant::gone;
 use crate::decide::ledger::{due_claims, revoke_due};
+use crate::digest::shortened;
 
 /// The status of an access.
 pub fn status(
@@ -59,7 +60,7 @@ pub fn status(
         last_error: remembered
             .trouble
             .as_ref()
-            .map(|trouble| trouble.message.clone()),
+            .map(|trouble| shortened(&trouble.message, LONGEST_MESSAGE)),
         next_attempt_time,
         conditions: conditions::merge(&old.conditions, all(access, remembered, now, settings)),
     }

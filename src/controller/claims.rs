@@ -11,6 +11,7 @@ use super::context::Context;
 use super::wake;
 use crate::api::access::{BreakglassAccess, BreakglassAccessSpec, Claim};
 use crate::api::grant::BreakglassGrantStatus;
+use crate::api::time::writable;
 use crate::api::tuple::Tuple;
 use crate::aws::ResolveError;
 use crate::aws::error::Error as AwsError;
@@ -193,7 +194,7 @@ fn new_claim(view: &GrantView, asked: &Asked, allowance: &Allowance) -> Claim {
         grant: view.reference.clone(),
         uid: view.uid.clone(),
         spec_hash: asked.hash(),
-        start_time: asked.start.unwrap_or(view.created),
+        start_time: writable(asked.start.unwrap_or(view.created)),
         expiry_time: asked.expiry,
         active_time: None,
         policy: allowance.policy.clone(),
@@ -239,7 +240,7 @@ fn set_aside(context: &Context, view: &GrantView, error: &ResolveError) -> Claim
         namespace = view.reference.namespace,
         uid = view.uid,
         reason = obstacle.reason,
-        message = obstacle.message,
+        why = obstacle.message,
         tries,
         "a grant can't be claimed"
     );

@@ -19,7 +19,7 @@ pub async fn publish(
 ) {
     let overdue = conditions::find(&status.conditions, conditions::REVOKE_OVERDUE);
     let stalled = conditions::find(&status.conditions, conditions::STALLED);
-    let (type_, reason, note) = match (overdue, stalled) {
+    let (type_, reason, message) = match (overdue, stalled) {
         (Some(overdue), _) => (
             EventType::Warning,
             overdue.kind.clone(),
@@ -39,8 +39,7 @@ pub async fn publish(
     let event = Event {
         type_,
         reason,
-        // An event's note may be 1 kB at most.
-        note: Some(note.chars().take(900).collect()),
+        note: Some(note(&message)),
         action: "Reconcile".to_owned(),
         secondary: None,
     };
@@ -51,4 +50,13 @@ pub async fn publish(
         Ok(Err(error)) => tracing::debug!(%error, "an event could not be written"),
         Err(_) => tracing::debug!("an event could not be written in time"),
     }
+}
+
+/// What an event takes, in bytes, and not in characters as elsewhere.
+const LONGEST_NOTE: usize = 1024;
+
+/// As much of a message as an event takes.
+pub(super) fn note(message: &str) -> String {
+    let end = message.floor_char_boundary(LONGEST_NOTE);
+    message.get(..end).unwrap_or_default().to_owned()
 }

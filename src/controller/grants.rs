@@ -216,12 +216,12 @@ async fn announce(
     if stalled.is_some() || overdue {
         tracing::warn!(
             grant = meta.name, namespace = meta.namespace, uid = meta.uid, from = ?old.state, to = ?new.state,
-            reason = after.reason, message = after.message, stalled, overdue, "grant"
+            reason = after.reason, why = after.message, stalled, overdue, "grant"
         );
     } else {
         tracing::info!(
             grant = meta.name, namespace = meta.namespace, uid = meta.uid, from = ?old.state, to = ?new.state,
-            reason = after.reason, message = after.message, "grant"
+            reason = after.reason, why = after.message, "grant"
         );
     }
     events::publish(context, object, new, after).await;

@@ -16,6 +16,8 @@ pub mod context;
 pub mod events;
 pub mod executor;
 pub mod grants;
+#[cfg(test)]
+mod hostile_tests;
 pub mod http;
 pub mod leader;
 pub mod memory;

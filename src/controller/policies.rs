@@ -115,7 +115,7 @@ async fn show(context: &Context, policy: &DynamicObject) {
         return;
     }
     if !holds {
-        tracing::error!(policy = name, message, "a policy is of no use");
+        tracing::error!(policy = name, why = message, "a policy is of no use");
     }
     let mut object = policy.clone();
     set_status(&mut object, &new);

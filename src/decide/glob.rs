@@ -1,48 +1,41 @@
 //! Globs of policies: `*` is any run of characters, `?` is one. Case counts.
 
+use std::str::Chars;
+
 /// Whether the whole of `text` matches `pattern`. Takes time proportional to the product of both
-/// lengths at worst, so a hostile pattern can't stall the controller.
+/// lengths at worst, and no memory, so a hostile pattern can't stall the controller.
 pub fn matches(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    // reached[i]: the text read so far matches the first i characters of the pattern.
-    let mut reached = vec![false; pattern.len() + 1];
-    if let Some(first) = reached.first_mut() {
-        *first = true;
-    }
-    extend_over_stars(&pattern, &mut reached);
-    for c in text.chars() {
-        let before = reached.clone();
-        reached.fill(false);
-        for (i, p) in pattern.iter().enumerate() {
-            let was = |at: usize| before.get(at).copied().unwrap_or(false);
-            let next = match p {
-                '*' => was(i + 1) || was(i),
-                '?' => was(i),
-                literal => was(i) && *literal == c,
-            };
-            if let Some(slot) = reached.get_mut(i + 1) {
-                *slot |= next;
+    let (mut pattern, mut text) = (pattern.chars(), text.chars());
+    // Behind the last star: what the pattern goes on with, and the text that the star has not taken.
+    // Earlier stars need not take more: what the last one can't find, none before it could.
+    let mut star: Option<(Chars<'_>, Chars<'_>)> = None;
+    loop {
+        let here = text.clone();
+        match (pattern.next(), text.next()) {
+            (Some('*'), _) => {
+                star = Some((pattern.clone(), here.clone()));
+                text = here;
+            }
+            (Some('?'), Some(_)) => {}
+            (Some(wanted), Some(found)) if wanted == found => {}
+            (None, None) => return true,
+            _ => {
+                let Some((behind, left)) = &mut star else {
+                    return false;
+                };
+                if left.next().is_none() {
+                    return false;
+                }
+                pattern = behind.clone();
+                text = left.clone();
             }
         }
-        extend_over_stars(&pattern, &mut reached);
     }
-    reached.last().copied().unwrap_or(false)
 }
 
 /// Whether any of the patterns matches.
 pub fn any(patterns: &[String], text: &str) -> bool {
     patterns.iter().any(|pattern| matches(pattern, text))
-}
-
-fn extend_over_stars(pattern: &[char], reached: &mut [bool]) {
-    for (i, p) in pattern.iter().enumerate() {
-        if *p == '*'
-            && reached.get(i).copied().unwrap_or(false)
-            && let Some(slot) = reached.get_mut(i + 1)
-        {
-            *slot = true;
-        }
-    }
 }
 
 #[cfg(test)]

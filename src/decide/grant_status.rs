@@ -70,9 +70,9 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
         Standing::Ended(_, ended) => ended.active_time,
         Standing::Unclaimed => None,
     };
-    let granted_time = old.granted_time.or(was_given);
+    let granted_time = old.granted_time.map(whole_seconds).or(was_given);
     let revoked_time = (is_over && granted_time.is_some())
-        .then(|| old.revoked_time.unwrap_or_else(|| whole_seconds(facts.now)));
+        .then(|| whole_seconds(old.revoked_time.unwrap_or(facts.now)));
     let access = match facts.standing {
         Standing::Claimed(access, _) | Standing::Ended(access, _) => Some(access),
         Standing::Unclaimed => None,
@@ -110,7 +110,7 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
             .or(old.access_name.clone()),
         granted_time,
         revoked_time,
-        ended_time: old.ended_time.or(ended),
+        ended_time: old.ended_time.map(whole_seconds).or(ended),
         sessions_end_by_time: sessions_end_by(facts, granted_time)
             .or(old.sessions_end_by_time.clone()),
         last_handled_request: view
@@ -223,9 +223,9 @@ fn sessions_end_by(facts: &Facts<'_>, granted: Option<Timestamp>) -> Option<Stri
     let beyond = match access.spec.tuple {
         // A session of the permission set may be chained into one more role, for an hour at most
         // (IAM user guide, "Methods to assume a role": role chaining).
-        Tuple::AccountAssignment(_) => longest + HOUR,
+        Tuple::AccountAssignment(_) => longest.saturating_add(HOUR),
         // AWS applies a change of membership within the hour.
-        Tuple::IdentityCenterGroup(_) => longest + 2 * HOUR,
+        Tuple::IdentityCenterGroup(_) => longest.saturating_add(2 * HOUR),
         // The user's own keys lose the rights at once; roles already assumed run on.
         Tuple::IamGroup(_) => longest,
     };

@@ -8,6 +8,7 @@ use super::target::Target;
 use crate::api::access::{GrantRef, Provenance};
 use crate::api::grant::{BreakglassGrantSpec, BreakglassGrantStatus};
 use crate::api::{FINALIZER, PROVENANCE_ANNOTATIONS, REQUESTED_AT_ANNOTATION, REVOKE_ANNOTATION};
+use crate::digest::shortened;
 
 /// What a grant asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,10 +151,6 @@ impl GrantView {
 const LONGEST_PROVENANCE: usize = 256;
 const LONGEST_REASON: usize = 1024;
 
-fn shortened(text: &str, longest: usize) -> String {
-    text.chars().take(longest).collect()
-}
-
 /// `revoked` must be understood in whatever form an older definition let it through.
 fn is_true(value: Option<&Value>) -> bool {
     match value {
@@ -168,14 +165,14 @@ fn is_true(value: Option<&Value>) -> bool {
 fn lenient_status(status: Value) -> BreakglassGrantStatus {
     let ended = status
         .get("endedTime")
-        .and_then(Value::as_str)
-        .map(str::to_owned);
+        .filter(|ended| !ended.is_null())
+        .map(|ended| ended.as_str().and_then(|text| text.parse().ok()));
     let access_name = status
         .get("accessName")
         .and_then(Value::as_str)
         .map(str::to_owned);
     serde_json::from_value(status).unwrap_or_else(|_| BreakglassGrantStatus {
-        ended_time: ended.map(|text| text.parse().unwrap_or(Timestamp::UNIX_EPOCH)),
+        ended_time: ended.map(|time| time.unwrap_or(Timestamp::UNIX_EPOCH)),
         access_name,
         ..BreakglassGrantStatus::default()
     })

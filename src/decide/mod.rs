@@ -24,6 +24,8 @@ pub(crate) mod fixtures;
 #[cfg(test)]
 mod grant_tests;
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod policy_tests;
 #[cfg(test)]
 mod properties;

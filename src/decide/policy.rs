@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use kube::core::DynamicObject;
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
 
 use super::glob;
 use super::grant_view::GrantView;
@@ -12,6 +12,10 @@ use super::target::Target;
 use crate::api::access::PolicyRef;
 use crate::api::policy::{BreakglassPolicySpec, Effect, OnExternalRemoval, Ownership, PolicyRule};
 use crate::clock::until;
+
+/// How large a ticket pattern may be once it is compiled, in bytes. It is compiled whenever policies
+/// are read, and the pattern `((a{99}){99}){99}` is short.
+const LARGEST_PATTERN: usize = 256 * 1024;
 
 /// A policy that can be asked.
 #[derive(Clone, Debug)]
@@ -216,10 +220,16 @@ impl Policy {
         let spec = object.data.get("spec").cloned().unwrap_or_default();
         let spec: BreakglassPolicySpec =
             serde_json::from_value(spec).map_err(|error| error.to_string())?;
+        let regex = |pattern: &str| {
+            let mut builder = RegexBuilder::new(pattern);
+            builder.size_limit(LARGEST_PATTERN).build()
+        };
+        // On its own first: a pattern such as `a)|(b` must not get out of its anchors.
+        let anchored = |pattern| regex(pattern).and_then(|_| regex(&format!("^(?:{pattern})$")));
         let ticket = spec
             .ticket_pattern
             .as_deref()
-            .map(|pattern| Regex::new(&format!("^(?:{pattern})$")))
+            .map(anchored)
             .transpose()
             .map_err(|error| format!("ticketPattern is not a regular expression: {error}"))?;
         let generation = object.metadata.generation.unwrap_or_default();

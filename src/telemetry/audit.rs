@@ -115,16 +115,24 @@ impl Audit {
     /// Writes a line. A line that can't be written goes to the log instead, in full: an AWS write
     /// that has happened can't be held back any more.
     pub fn write(&self, write: &Write<'_>) {
-        let line = match serde_json::to_string(&line(write)) {
+        let line = match text_of(write) {
             Ok(line) => line,
             Err(error) => return tracing::error!(%error, "an audit line could not be made"),
         };
+        // In one piece, so that nothing comes between a line and its end.
         let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = writeln!(sink, "{line}").and_then(|()| sink.flush());
+        let written = sink.write_all(line.as_bytes()).and_then(|()| sink.flush());
         if let Err(error) = written {
             tracing::error!(%error, line, "an audit line could not be written");
         }
     }
+}
+
+/// The line of a write, with its end.
+pub(super) fn text_of(write: &Write<'_>) -> serde_json::Result<String> {
+    let mut text = serde_json::to_string(&line(write))?;
+    text.push('\n');
+    Ok(text)
 }
 
 fn line<'a>(write: &'a Write<'a>) -> Line<'a> {

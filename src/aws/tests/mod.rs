@@ -5,7 +5,9 @@
 mod accounts;
 mod answers;
 mod deadlines;
+mod hostile;
 mod ids;
+mod meddler;
 mod names;
 mod readings;
 
