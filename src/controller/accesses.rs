@@ -295,21 +295,25 @@ async fn show(
     {
         return Ok(access);
     }
-    access.status = Some(new);
-    match context.cluster.replace_access_status(&access).await {
+    let uid = access.metadata.uid.clone().unwrap_or_default();
+    if context.told.was_told(&uid, &new) {
+        return Ok(access);
+    }
+    access.status = Some(new.clone());
+    let written = match context.cluster.replace_access_status(&access).await {
         Err(ClusterError::Conflict(operation)) => {
             // Of the status alone the watch may be behind too.
             let current = context.cluster.access(&name).await?;
-            match current.filter(|now| now.metadata.generation == access.metadata.generation) {
-                None => Err(ClusterError::Conflict(operation)),
-                Some(mut current) => {
-                    current.status = access.status;
-                    context.cluster.replace_access_status(&current).await
-                }
-            }
+            let current =
+                current.filter(|now| now.metadata.generation == access.metadata.generation);
+            let mut current = current.ok_or(ClusterError::Conflict(operation))?;
+            current.status = access.status;
+            context.cluster.replace_access_status(&current).await
         }
         written => written,
-    }
+    }?;
+    context.told.tell(&uid, &new);
+    Ok(written)
 }
 
 /// Removes an access that nothing holds any more.

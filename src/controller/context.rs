@@ -18,6 +18,7 @@ use super::cluster::{
 };
 use super::leader::Leadership;
 use super::memory::Memory;
+use super::told::Told;
 use super::watch::{Index, Mirror, NamedGrant};
 use crate::api::access::{BreakglassAccess, Holder};
 use crate::aws::Aws;
@@ -62,6 +63,8 @@ pub struct Context {
     pub memory: Memory,
     /// What stood in the way of a claim, by uid of the grant, and for which generation.
     pub obstacles: Mutex<HashMap<String, (i64, Obstacle, u32)>>,
+    /// What was said in statuses of late.
+    pub told: Told,
     /// Wakes the reconcilers.
     pub wakers: Wakers,
     /// Records of AWS writes.

@@ -9,6 +9,7 @@ use kube::runtime::controller::Action;
 use super::claims;
 use super::cluster::{Error as ClusterError, set_status};
 use super::context::Context;
+use super::told::PAUSE;
 use super::{events, wake};
 use crate::api::access::AccessState;
 use crate::api::conditions;
@@ -73,6 +74,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     let mut object = DynamicObject::clone(&object);
     let claimed;
     let mut release = false;
+    let mut later = false;
     match next {
         Next::Nothing => {}
         Next::Claim(_) | Next::MoveExpiry(..) if context.observe => {}
@@ -115,15 +117,20 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     match shown {
         // After its status, which is the last word on a grant that goes. Whoever refuses the status
         // must not hang a namespace for it.
-        Ok(()) | Err(Error::Cluster(ClusterError::Refused(..))) if release => {
+        Ok(_) | Err(Error::Cluster(ClusterError::Refused(..))) if release => {
             context.cluster.remove_finalizer(&object).await?;
         }
-        shown => shown?,
+        shown => later = shown? == Shown::Later,
     }
-    let next = [next_wake(&view, standing, now, &context.settings), retry]
-        .into_iter()
-        .flatten()
-        .min();
+    let later = later.then(|| after(now, PAUSE));
+    let next = [
+        next_wake(&view, standing, now, &context.settings),
+        retry,
+        later,
+    ]
+    .into_iter()
+    .flatten()
+    .min();
     Ok(wake::at(now, next))
 }
 
@@ -153,6 +160,14 @@ fn hurry_if_asked(context: &Context, view: &GrantView) -> bool {
     waits
 }
 
+/// Whether the status says what it should.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Now,
+    /// It did, and somebody else has just said otherwise.
+    Later,
+}
+
 /// Tells how the grant stands, if that has changed.
 async fn show(
     context: &Context,
@@ -161,7 +176,7 @@ async fn show(
     standing: Standing<'_>,
     ruling: Option<&Ruling>,
     request_waits: bool,
-) -> Result<(), Error> {
+) -> Result<Shown, Error> {
     let obstacle = context
         .obstacle(&view.uid, view.generation)
         .map(|(obstacle, _)| obstacle);
@@ -177,13 +192,17 @@ async fn show(
     };
     let new = status(&facts);
     if new == view.status {
-        return Ok(());
+        return Ok(Shown::Now);
+    }
+    if context.told.was_told(&view.uid, &new) {
+        return Ok(Shown::Later);
     }
     let old = view.status.clone();
     set_status(object, &new);
     *object = context.cluster.replace_grant_status(object).await?;
+    context.told.tell(&view.uid, &new);
     announce(context, object, &old, &new).await;
-    Ok(())
+    Ok(Shown::Now)
 }
 
 async fn announce(

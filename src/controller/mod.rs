@@ -27,6 +27,7 @@ pub mod quorum;
 pub mod reconciler;
 pub mod startup;
 pub mod tasks;
+pub mod told;
 pub mod wake;
 pub mod watch;
 
@@ -184,6 +185,7 @@ pub async fn run(
         leadership: Leadership::default(),
         memory: Memory::default(),
         obstacles: std::sync::Mutex::default(),
+        told: told::Told::default(),
         wakers: Wakers {
             grants: wake_grants,
             accesses: wake_accesses,

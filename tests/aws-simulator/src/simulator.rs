@@ -208,6 +208,13 @@ impl Simulator {
         })
     }
 
+    /// Whether some identity store has a user of that id.
+    pub fn has_user(&self, id: &str) -> bool {
+        let state = self.settled();
+        let mut directories = state.world.instances.iter().map(|i| &i.directory);
+        directories.any(|directory| directory.users.contains_key(id))
+    }
+
     /// The unique id of an IAM user.
     pub fn iam_user_id(&self, account: &str, name: &str) -> Option<String> {
         let state = self.settled();

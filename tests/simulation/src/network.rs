@@ -59,10 +59,11 @@ impl Network {
                 let write = call.is_write();
                 match trouble.kind {
                     Api::NoLease => lease,
-                    Api::EventLost | Api::EventTwice | Api::EventLate(_) | Api::WatchSilent => {
-                        false
-                    }
-                    Api::WatchExpired => false,
+                    Api::EventLost
+                    | Api::EventTwice
+                    | Api::EventLate(_)
+                    | Api::WatchSilent
+                    | Api::WatchExpired => false,
                     Api::Conflict => write && !lease,
                     _ => write || !trouble.only_writes,
                 }

@@ -213,7 +213,7 @@ impl People {
         // No schema of today would let nonsense pass; one of tomorrow may.
         self.api
             .overwrite("people", POLICIES, None, name, |object| {
-                object["spec"] = spec
+                object["spec"] = spec;
             });
     }
 

@@ -224,7 +224,7 @@ impl Stage {
     fn crash(&mut self, replica: usize) {
         self.disturbed(0);
         self.replicas[replica].kill();
-        let same_pod = replica % 2 == 0;
+        let same_pod = replica.is_multiple_of(2);
         self.cue(self.now() + 5, Cue::Start { replica, same_pod });
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use breakglass::api::access::{AccessState, BreakglassAccess};
 use breakglass::api::conditions::{self, RECONCILING, REVOKE_OVERDUE};
 use breakglass::api::grant::{BreakglassGrantStatus, GrantState};
+use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -33,7 +34,8 @@ impl Checker {
     fn is_overdue(&self, ledger: &Ledger, now: Timestamp) -> bool {
         let spec = &ledger.access.spec;
         let row = self.rows.get(&Key::from(&spec.tuple));
-        let there = row.is_some_and(|row| row.present && row.by_us);
+        let there =
+            row.is_some_and(|row| row.present && row.by_us) && self.is_anybodys(&spec.tuple);
         let ended = spec.ended.iter().filter(|ended| !ended.settled);
         let expired = spec.claims.iter().filter(|claim| claim.expiry_time <= now);
         let last = ended
@@ -54,11 +56,10 @@ impl Checker {
             .map(|(key, row)| (key.clone(), row.since))
             .collect();
         for (key, since) in left {
-            let known = self.ledger_of(&key).map(|(name, _)| name.clone());
-            if known.is_none() && self.restored.is_some_and(|restored| since < restored) {
-                self.residue("given before a backup was put back that does not know it");
+            if !self.key_is_anybodys(&key) {
                 continue;
             }
+            let known = self.ledger_of(&key).map(|(name, _)| name.clone());
             self.violated("R3", format!("{key:?} ({known:?}) is left since {since}"));
         }
         self.ask("R3", true, String::new);
@@ -130,6 +131,39 @@ impl Checker {
             self.ended.extend(ended);
             self.put_ledger(now, Arc::new(access));
         }
+        self.give_up_forgotten();
+    }
+
+    /// What was given after the backup was made is nobody's by its ledger.
+    fn give_up_forgotten(&mut self) {
+        let ours: Vec<_> = self
+            .ledgers
+            .values()
+            .filter(|ledger| ledger.ours_since.is_some())
+            .map(|ledger| Key::from(&ledger.access.spec.tuple))
+            .collect();
+        let mut forgotten = 0;
+        for (key, row) in &mut self.rows {
+            if row.present && row.by_us && !ours.contains(key) {
+                row.by_us = false;
+                forgotten += 1;
+            }
+        }
+        for _ in 0..forgotten {
+            self.residue("given after the backup that was put back was made");
+        }
+    }
+
+    /// Whether the person is still there: nobody can use what is left of one who is gone.
+    pub(super) fn key_is_anybodys(&self, key: &Key) -> bool {
+        match key {
+            Key::Assignment(_, _, user) | Key::Group(_, user) => self.aws.has_user(user),
+            Key::Iam(..) => true,
+        }
+    }
+
+    fn is_anybodys(&self, tuple: &Tuple) -> bool {
+        self.key_is_anybodys(&Key::from(tuple))
     }
 }
 

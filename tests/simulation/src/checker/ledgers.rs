@@ -99,18 +99,17 @@ impl Checker {
                 continue;
             }
             let ended = new.ended.iter().find(|ended| ended.uid == claim.uid);
-            match ended.map(|ended| ended.reason) {
-                Some(reason) => self.on_end(now, claim, reason, Key::from(&new.tuple)),
-                None => {
-                    let attempted = old.is_some_and(|old| old.state != AccessState::Closed);
-                    self.ask("R5", !attempted, || {
-                        format!("the claim of {} vanished from {name}", claim.grant.name)
-                    });
-                }
+            if let Some(ended) = ended {
+                self.on_end(now, claim, ended.reason, &Key::from(&new.tuple));
+            } else {
+                let attempted = old.is_some_and(|old| old.state != AccessState::Closed);
+                self.ask("R5", !attempted, || {
+                    format!("the claim of {} vanished from {name}", claim.grant.name)
+                });
             }
         }
         if let Some(old) = old {
-            self.on_state(now, name, old, new);
+            self.on_state(name, old, new);
         }
         self.put_ledger(now, after);
     }
@@ -202,11 +201,11 @@ impl Checker {
     }
 
     /// A claim became an ended one.
-    fn on_end(&mut self, now: Timestamp, claim: &Claim, reason: EndReason, key: Key) {
+    fn on_end(&mut self, now: Timestamp, claim: &Claim, reason: EndReason, key: &Key) {
         self.ended.insert(claim.uid.clone());
         let due = match reason {
             EndReason::Expired => self.has_expired(claim, now),
-            EndReason::RemovedExternally => self.was_removed(&key, now),
+            EndReason::RemovedExternally => self.was_removed(key, now),
             _ => self.has_ended(claim, now),
         };
         let who = &claim.grant.name;
@@ -221,20 +220,14 @@ impl Checker {
     }
 
     /// The state of a ledger entry changed, or not.
-    fn on_state(
-        &mut self,
-        now: Timestamp,
-        name: &str,
-        old: &BreakglassAccessSpec,
-        new: &BreakglassAccessSpec,
-    ) {
+    fn on_state(&mut self, name: &str, old: &BreakglassAccessSpec, new: &BreakglassAccessSpec) {
         let closes = old.state != AccessState::Closed && new.state == AccessState::Closed;
         if closes && old.origin == Some(Origin::Created) {
             let key = Key::from(&new.tuple);
             let left = self
                 .rows
                 .get(&key)
-                .filter(|row| row.present && row.by_us)
+                .filter(|row| row.present && row.by_us && self.key_is_anybodys(&key))
                 .map(|row| row.since);
             self.ask("R3", left.is_none(), || {
                 format!("{name} was closed while access of ours stands since {left:?}")

@@ -29,10 +29,14 @@ pub fn draw(seed: u64) -> Story {
 }
 
 fn setting(random: &mut Random) -> Setting {
-    let settings = breakglass::config::Settings::default();
+    let settings = breakglass::config::Settings {
+        // Most of the calls of a story are of watches that begin anew; ten minutes are allowed.
+        relist_interval: std::time::Duration::from_mins(random.pick(&[4, 10, 10])),
+        ..breakglass::config::Settings::default()
+    };
     Setting {
         replicas: random.pick(&[1, 1, 2]),
-        lease: random.pick(&[60, 300, 600]),
+        lease: random.pick(&[60, 600, 600, 1200]),
         cloud: Cloud {
             assignment_delay: random.pick(&[0, 2_000, 20_000, 90_000, 240_000]),
             effect_shift: random.pick(&[0, 0, 5_000, -5_000, 30_000]),
