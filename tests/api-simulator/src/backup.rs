@@ -21,6 +21,11 @@ impl ApiSimulator {
     pub fn restore(&self, snapshot: &Snapshot, bump: bool) {
         let mut state = self.state();
         state.store.restore(&snapshot.0, bump);
+        // Definitions may have changed since.
+        let state = &mut *state;
+        for kind in state.kinds.all() {
+            state.store.reread(kind);
+        }
         state.watches.end();
     }
 

@@ -98,11 +98,24 @@ async fn after(s: &mut Session, before: &Before) {
     .await;
     let now = s.get(&path).await.version();
     s.watch(&format!("{watch}&resourceVersion={now}")).await;
-    // As many writes as a client's memory is ahead: it hears of none of them.
+    // As many writes as a client's memory is ahead, before its watch and during it: it hears of none of them.
     let ahead = now.parse::<u64>().unwrap() + 1_000;
     s.merge(&format!("{path}/b"), &json!({"spec": {"size": 2}}))
         .await;
-    s.watch(&format!("{watch}&resourceVersion={ahead}")).await;
+    let client = s.client.clone();
+    let write = async move {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let request = Request::patch(format!("{path}/b"))
+            .header("content-type", "application/merge-patch+json")
+            .body(Body::from(
+                json!({"spec": {"size": 3}}).to_string().into_bytes(),
+            ));
+        client.send(request.unwrap()).await.unwrap().status()
+    };
+    let watch = format!("{watch}&resourceVersion={ahead}");
+    let (seen, written) = tokio::join!(s.watch(&watch), write);
+    assert_eq!(written, 200);
+    assert_eq!(seen.body, json!([]), "{}", s.server);
 }
 
 /// For a moment after its start the server answers watches with 429.
