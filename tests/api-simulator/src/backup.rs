@@ -21,19 +21,18 @@ impl ApiSimulator {
     pub fn restore(&self, snapshot: &Snapshot, bump: bool) {
         let mut state = self.state();
         state.store.restore(&snapshot.0, bump);
+        // Definitions may have changed since.
+        let state = &mut *state;
+        for kind in state.kinds.all() {
+            state.store.reread(kind);
+        }
         state.watches.end();
     }
 
-    /// Forgets what was before now, in etcd and in the server: a watch or list from an older resourceVersion is told that it is too
-    /// old. Open watches go on.
+    /// Forgets what was before now: a watch, a page or a list from an older resourceVersion is told that it is too old. Open watches
+    /// go on.
     pub fn compact(&self) {
         self.state().store.forget();
-    }
-
-    /// Forgets what was before now in etcd alone, as happens every five minutes: pages and lists from an older resourceVersion are
-    /// expired, while the server's cache still serves watches.
-    pub fn compact_etcd(&self) {
-        self.state().store.compact();
     }
 
     /// The API server is started again: all watches end, and what was before now is too old for a watch, since its cache begins anew.

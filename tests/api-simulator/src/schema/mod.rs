@@ -128,6 +128,10 @@ impl Kinds {
         (found.version == version).then(|| Arc::clone(found))
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Kind> {
+        self.0.values().map(AsRef::as_ref)
+    }
+
     /// A kind by its plural alone.
     pub(crate) fn named(&self, plural: &str) -> Option<Arc<Kind>> {
         let mut kinds = self.0.values();

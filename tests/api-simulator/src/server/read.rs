@@ -5,21 +5,27 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::answer::Answer;
+use super::answer::{Answer, failure};
 use super::{State, Target};
 use crate::storage::{Filter, Table};
 
-/// Where the next page of a list begins: at a revision, after a key. The real server's token is opaque as well.
+/// Where the next page of a list begins: after a key, at a revision or at the latest. The real server's token is opaque as well.
 struct Continue {
-    revision: u64,
+    revision: Option<u64>,
     after: String,
 }
+
+/// In a token to go on with that shows another moment than the pages before.
+const LATEST: &str = "latest";
 
 impl Continue {
     fn read(token: &str) -> Option<Self> {
         let (revision, after) = token.split_once(':')?;
         Some(Self {
-            revision: revision.parse().ok()?,
+            revision: match revision {
+                LATEST => None,
+                number => Some(number.parse().ok()?),
+            },
             after: after.to_owned(),
         })
     }
@@ -68,7 +74,10 @@ impl State {
                 );
             }
             (Some(token), None) => match Continue::read(token) {
-                Some(token) => (token.revision, Some(token.after)),
+                Some(token) => (
+                    token.revision.unwrap_or(self.store.revision),
+                    Some(token.after),
+                ),
                 None => {
                     return Answer::bad_request(
                         "invalid continue token: continue key is not valid",
@@ -90,13 +99,8 @@ impl State {
                 }
             },
         };
-        if revision < table.floor.max(self.store.compacted) {
-            let message = if after.is_some() {
-                "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter."
-            } else {
-                "The resourceVersion for the provided list is too old."
-            };
-            return Answer::expired(message);
+        if revision < table.floor {
+            return too_old(after.as_deref());
         }
         let filter = Filter {
             namespace: target.request.namespace.clone(),
@@ -160,6 +164,19 @@ fn page(
             "items": items,
         }),
     )
+}
+
+/// The moment that a list should show is forgotten. A list by pages may go on from a token that comes with the refusal.
+fn too_old(after: Option<&str>) -> Answer {
+    let Some(after) = after else {
+        return Answer::expired("The resourceVersion for the provided list is too old.");
+    };
+    let message = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
+    let mut status = failure(410, "Expired", message, None);
+    if let Some(metadata) = status.get_mut("metadata") {
+        *metadata = json!({"continue": format!("{LATEST}:{after}")});
+    }
+    Answer::json(410, status)
 }
 
 /// The resourceVersion of each object of a list.

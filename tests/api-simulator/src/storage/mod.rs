@@ -24,8 +24,6 @@ const BUMP: u64 = 1_000_000_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     pub(crate) revision: u64,
-    /// Lists from older revisions are not to be had.
-    pub(crate) compacted: u64,
     tables: BTreeMap<String, Table>,
     kept_for: SignedDuration,
 }
@@ -42,7 +40,6 @@ impl Store {
     pub(crate) fn new() -> Self {
         Self {
             revision: 1,
-            compacted: 0,
             tables: BTreeMap::new(),
             kept_for: KEPT_FOR,
         }
@@ -106,16 +103,10 @@ impl Store {
 
     /// Forgets all changes: who asks for what was after an older revision than now is told that it is too old.
     pub(crate) fn forget(&mut self) {
-        self.compact();
         let revision = self.revision;
         for table in self.tables.values_mut() {
             table.forget(revision);
         }
-    }
-
-    /// Lists from older revisions than now are no longer to be had.
-    pub(crate) fn compact(&mut self) {
-        self.compacted = self.revision;
     }
 
     /// What there is becomes what there was. The clock of revisions goes on from the backup, or far ahead of it.

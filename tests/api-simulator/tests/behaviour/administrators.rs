@@ -76,9 +76,12 @@ async fn a_plain_restore_lets_versions_run_backwards() {
     assert_ne!(before["spec"], after["spec"]);
     // Who goes on from what was seen is told nothing of it.
     assert_eq!(watch(&connection, &seen, 1).await, Vec::<String>::new());
+    let open = connection.clone();
+    let open = tokio::spawn(async move { watch(&open, &seen, 10).await });
+    sleep(1).await;
     resize(&simulator, "a", 6);
     resize(&simulator, "a", 7);
-    assert_eq!(watch(&connection, &seen, 1).await, ["MODIFIED a 7"]);
+    assert_eq!(open.await.unwrap(), ["MODIFIED a 7"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -146,8 +146,11 @@ impl Normal {
         for (uid, name) in &self.uids {
             message = message.replace(uid, name);
         }
-        if let Some((before, _)) = message.split_once(", current: ") {
-            return before.to_owned();
+        // What follows is how far this server is.
+        for mark in [", current: ", "too old resource version: "] {
+            if let Some((before, _)) = message.split_once(mark) {
+                return format!("{before}{mark}");
+            }
         }
         if !message.to_lowercase().contains("resource version")
             && !message.contains("ResourceVersion")
