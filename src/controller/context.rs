@@ -19,7 +19,7 @@ use super::cluster::{
 use super::leader::Leadership;
 use super::memory::Memory;
 use super::told::Told;
-use super::watch::{Index, Mirror, NamedGrant};
+use super::watch::{Index, Mirror, NamedGrant, Relist};
 use crate::api::access::{BreakglassAccess, Holder};
 use crate::aws::Aws;
 use crate::aws::desk::Desk;
@@ -53,6 +53,8 @@ pub struct Context {
     pub grants: Mirror,
     /// Accesses as last seen.
     pub accesses: Mirror,
+    /// Has all kinds listed anew.
+    pub relist: Relist,
     /// Which access knows a grant.
     pub index: Index,
     /// Policies as last seen; none before the first complete listing.
@@ -257,11 +259,13 @@ fn newer(
     known: Option<BreakglassAccess>,
     seen: Option<BreakglassAccess>,
 ) -> Option<BreakglassAccess> {
-    let age = |access: &BreakglassAccess| {
-        let made = access.metadata.creation_timestamp.as_ref();
-        (made.map(|time| time.0), access.metadata.generation)
-    };
     known.into_iter().chain(seen).max_by_key(age) // The last of equals.
+}
+
+/// Of two versions of an access the one with the higher age is the newer.
+pub fn age(access: &BreakglassAccess) -> (Option<Timestamp>, Option<i64>) {
+    let made = access.metadata.creation_timestamp.as_ref();
+    (made.map(|time| time.0), access.metadata.generation)
 }
 
 #[cfg(test)]

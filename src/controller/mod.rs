@@ -58,7 +58,7 @@ use leader::{Candidate, Leadership};
 use memory::Memory;
 use reconciler::Work;
 use tasks::{EndedEarly, Tasks};
-use watch::{Index, Mirror};
+use watch::{Index, Mirror, Relist};
 
 /// How the controller is started.
 #[derive(Debug)]
@@ -155,13 +155,13 @@ pub async fn run(
         () = shutdown.cancelled() => return Ok(()),
     }
     let cluster = Cluster::new(client.clone());
-    let relist = options.config.settings.relist_interval;
+    let relist = Relist::every(options.config.settings.relist_interval);
     let (grants, grant_events) =
-        Mirror::watch(cluster.all_grants(), cluster::grant_resource(), relist);
+        Mirror::watch(cluster.all_grants(), cluster::grant_resource(), &relist);
     let (accesses, access_events) =
-        Mirror::watch(cluster.all_accesses(), cluster::access_resource(), relist);
+        Mirror::watch(cluster.all_accesses(), cluster::access_resource(), &relist);
     let (policies, policy_events) =
-        Mirror::watch(cluster.all_policies(), cluster::policy_resource(), relist);
+        Mirror::watch(cluster.all_policies(), cluster::policy_resource(), &relist);
     let (policy_sender, policy_receiver) = watch_channel(None);
     let (wake_grants, woken_grants) = mpsc::unbounded_channel();
     let (wake_accesses, woken_accesses) = mpsc::unbounded_channel();
@@ -180,6 +180,7 @@ pub async fn run(
         protected_accounts: options.config.protected_accounts,
         grants: grants.clone(),
         accesses: accesses.clone(),
+        relist,
         index: Index::default(),
         policies: policy_receiver,
         leadership: Leadership::default(),

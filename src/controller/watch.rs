@@ -11,6 +11,7 @@ use kube::core::DynamicObject;
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::Value;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::cluster::{access_resource, grant_resource};
@@ -38,7 +39,7 @@ impl Mirror {
     pub fn watch(
         api: Api<DynamicObject>,
         resource: kube::core::ApiResource,
-        relist: Duration,
+        relist: &Relist,
     ) -> (Self, Events) {
         let writer = Writer::new(resource);
         let listed = Arc::new(Mutex::new(None));
@@ -47,7 +48,7 @@ impl Mirror {
             listed: Arc::clone(&listed),
         };
         let begun = Arc::new(Mutex::new(Instant::now()));
-        let events = relisting(api, relist, Arc::clone(&begun))
+        let events = relisting(api, relist.clone(), Arc::clone(&begun))
             .modify(|object| {
                 object.managed_fields_mut().clear();
             })
@@ -90,18 +91,47 @@ impl Mirror {
     }
 }
 
-/// A watch that starts again after `interval`, with a listing: a delete that a watch lost, or a
-/// watch that has fallen silent, is noticed by then. `begun` says when the listing was started.
+/// When the watches start again with a listing. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Relist {
+    interval: Duration,
+    now: Arc<Notify>,
+}
+
+impl Relist {
+    /// After that long.
+    pub fn every(interval: Duration) -> Self {
+        Self {
+            interval,
+            now: Arc::default(),
+        }
+    }
+
+    /// All of them, now: what they show can't be so.
+    pub fn now(&self) {
+        self.now.notify_waiters();
+    }
+
+    async fn due(self) {
+        tokio::select! {
+            () = tokio::time::sleep(self.interval) => {}
+            () = self.now.notified() => {}
+        }
+    }
+}
+
+/// A watch that starts again with a listing: a delete that a watch lost, or a watch that has fallen
+/// silent, is noticed by then. `begun` says when the listing was started.
 fn relisting(
     api: Api<DynamicObject>,
-    interval: Duration,
+    relist: Relist,
     begun: Arc<Mutex<Instant>>,
 ) -> impl Stream<Item = Result<watcher::Event<DynamicObject>, watcher::Error>> {
     futures::stream::repeat(()).flat_map(move |()| {
         *begun.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         watcher(api.clone(), watcher::Config::default())
             .default_backoff()
-            .take_until(tokio::time::sleep(interval))
+            .take_until(relist.clone().due())
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::super::context::Context;
+use super::super::context::{Context, age};
 use super::super::{offline, quorum};
 use super::{Failure, send};
 use crate::api::access::BreakglassAccess;
@@ -31,10 +31,22 @@ pub(super) async fn take(
         if context.shutdown.is_cancelled() {
             return Err(Failure::ShuttingDown);
         }
+        let known = context.latest_access(name);
         let begun = Instant::now();
         let Some(mut access) = context.cluster.access(name).await? else {
-            return Ok(gone(context, name));
+            return Ok(until_listed(context, name, known.as_ref()));
         };
+        if known
+            .as_ref()
+            .is_some_and(|known| age(&access) < age(known))
+        {
+            tracing::warn!(
+                access = name,
+                "the cluster knows less than it did: it has been put back from a backup, so everything is listed anew"
+            );
+            context.relist.now();
+            return Ok(until_listed(context, name, known.as_ref()));
+        }
         context.learn_access(begun, &access);
         *purpose_of_turn = purpose(&access.spec, context.clock.now());
         let generation = access.metadata.generation.unwrap_or_default();
@@ -92,11 +104,10 @@ pub(super) async fn take(
     Err(Failure::Restless)
 }
 
-/// The ledger entry is gone, and the watch has not shown that yet: until it does, it would be asked
-/// for again and again.
-fn gone(context: &Context, name: &str) -> Waiting {
-    let seen = context.latest_access(name);
-    let generation = seen.and_then(|access| access.metadata.generation);
+/// The cluster knows less than we: the entry is gone, or it is older than what we have seen. Until the
+/// watch shows that, it would be asked for again and again.
+fn until_listed(context: &Context, name: &str, known: Option<&BreakglassAccess>) -> Waiting {
+    let generation = known.and_then(|access| access.metadata.generation);
     context.memory.update(name, |tuple| {
         tuple.generation = generation.unwrap_or_default();
     });
