@@ -62,6 +62,19 @@ pub fn seed_this_thread(seed: u64) {
     fastrand::seed(seed);
 }
 
+/// Seeds the hash maps of kube, which count all maps of the process otherwise.
+#[derive(Debug)]
+pub struct HashSeeds;
+
+impl ahash::random_state::RandomSource for HashSeeds {
+    fn gen_hasher_seed(&self) -> usize {
+        let mut random = Random::new(SYSTEM.get());
+        let seed = random.next();
+        SYSTEM.set(random.0);
+        usize::try_from(seed).unwrap_or_default()
+    }
+}
+
 /// Answers for the operating system. Linked into every test program of this crate, it takes the place
 /// of the C library's function of that name: no program of ours that is shipped contains it.
 ///

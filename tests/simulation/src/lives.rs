@@ -122,7 +122,7 @@ fn life(name: &'static str, mut deeds: Vec<(Second, Deed)>) -> Life {
     deeds.insert(0, (0, Deed::PutPolicy("everything", policy)));
     let setting = Setting {
         replicas: 1,
-        lease: 15,
+        lease: 120,
         cloud: Cloud {
             assignment_delay: 2_000,
             latency: 50,
@@ -135,6 +135,7 @@ fn life(name: &'static str, mut deeds: Vec<(Second, Deed)>) -> Life {
         setting,
         deeds,
         calm: END,
+        still: 6 * MINUTE,
     };
     Life { name, story }
 }

@@ -27,6 +27,9 @@ struct Args {
     /// Tells every step of the stories.
     #[arg(long)]
     trace: bool,
+    /// Tells for each story a checksum of all its calls to AWS, at their times.
+    #[arg(long)]
+    fingerprints: bool,
     /// Plays at most so many shorter stories when one breaks a rule.
     #[arg(long, default_value_t = 200)]
     shrink: usize,
@@ -60,6 +63,9 @@ fn main() -> ExitCode {
                     let report = play(&draw(seed), &direction);
                     for line in &report.trace {
                         println!("{line}");
+                    }
+                    if args.fingerprints {
+                        println!("seed {seed}: fingerprint {:016x}", report.fingerprint);
                     }
                     if let Some(violation) = report.violations.first() {
                         println!("seed {seed}: {violation}");

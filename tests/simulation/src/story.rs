@@ -26,6 +26,8 @@ pub struct Story {
     pub deeds: Vec<(Second, Deed)>,
     /// From here on nothing goes wrong any more.
     pub calm: Second,
+    /// For so long nothing may be written once all is at rest.
+    pub still: Second,
 }
 
 /// What stays the same throughout a story.

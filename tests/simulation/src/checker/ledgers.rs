@@ -216,7 +216,9 @@ impl Checker {
 
     fn was_removed(&self, key: &Key, now: Timestamp) -> bool {
         let row = self.rows.get(key);
-        row.is_some_and(|row| row.taken_by_others.is_some_and(|at| at <= now))
+        // What we took away before a backup was put back that does not know it is missing too.
+        let forgotten = |row: &Row| !row.present && self.restored.is_some_and(|at| row.since <= at);
+        row.is_some_and(|row| row.taken_by_others.is_some_and(|at| at <= now) || forgotten(row))
     }
 
     /// The state of a ledger entry changed, or not.

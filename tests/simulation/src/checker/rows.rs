@@ -81,6 +81,16 @@ impl Checker {
         if by_us && !effect.present {
             self.on_taken_by_us(&key, before.as_ref(), effect.time);
         }
+        let ours = self
+            .ledger_of(&key)
+            .is_some_and(|(_, ledger)| ledger.ours_since.is_some());
+        let by_us = if by_us && effect.present && !ours && self.restored.is_some() {
+            // It was on its way when the ledger that announced it was lost.
+            self.residue("given after the backup that was put back was made");
+            false
+        } else {
+            by_us
+        };
         let taken_by_others = if !by_us && !effect.present {
             Some(effect.time)
         } else {

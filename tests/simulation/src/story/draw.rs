@@ -25,6 +25,8 @@ pub fn draw(seed: u64) -> Story {
         setting,
         deeds,
         calm: CALM,
+        // Every object is looked at within half an hour.
+        still: 45 * MINUTE,
     }
 }
 

@@ -1,12 +1,9 @@
 //! A process that dies after any of its writes, and after any two, loses nothing.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use simulation::lives::{Life, lives};
 use simulation::stage::{Direction, play};
 
-use crate::assert_kept;
+use crate::{assert_kept, side_by_side};
 
 #[test]
 fn every_life_is_well_without_a_crash() {
@@ -51,29 +48,12 @@ fn crash(life: &Life, crash_at: Vec<u64>) {
     assert_kept(life, &direction, &play(&life.story, &direction));
 }
 
-/// Does that for each life, with the number of writes that it takes undisturbed; side by side.
+/// Does that for each life, with the number of writes that it takes undisturbed.
 fn each_life(test: impl Fn(&Life, u64) -> u64 + Sync) {
     let lives = lives();
-    let next = AtomicUsize::new(0);
-    let told = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..std::thread::available_parallelism().map_or(1, usize::from))
-            .map(|_| {
-                scope.spawn(|| {
-                    while let Some(life) = lives.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let writes = play(&life.story, &Direction::default()).writes_sent;
-                        let points = test(life, writes);
-                        let line = format!("{}: {points} of {writes} writes", life.name);
-                        told.lock().unwrap().push(line);
-                    }
-                })
-            })
-            .collect();
-        for worker in workers {
-            if let Err(panic) = worker.join() {
-                std::panic::resume_unwind(panic);
-            }
-        }
+    side_by_side(&lives, |life| {
+        let writes = play(&life.story, &Direction::default()).writes_sent;
+        let points = test(life, writes);
+        println!("{}: {points} crashes in {writes} writes", life.name);
     });
-    println!("{}", told.into_inner().unwrap().join("\n"));
 }

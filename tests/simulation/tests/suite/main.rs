@@ -5,6 +5,8 @@ mod pauses;
 mod replay;
 mod seeds;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use simulation::lives::Life;
 use simulation::report::Report;
 use simulation::stage::Direction;
@@ -19,4 +21,20 @@ fn assert_kept(life: &Life, direction: &Direction, report: &Report) {
         report.violations[0],
         life.story
     );
+}
+
+/// Does that for each, as many at once as there are processors. A failure of one ends the test when
+/// the others are done.
+fn side_by_side<T: Sync>(all: &[T], work: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..processors {
+            scope.spawn(|| {
+                while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    work(one);
+                }
+            });
+        }
+    });
 }

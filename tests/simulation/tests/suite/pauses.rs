@@ -5,7 +5,7 @@ use simulation::lives::lives;
 use simulation::stage::{Direction, Hold, play};
 use simulation::story::{Api, Deed, Trouble};
 
-use crate::assert_kept;
+use crate::{assert_kept, side_by_side};
 
 /// Shorter than a call may take, so that its sender goes on with what it knew; and longer.
 const HELD_FOR: [u64; 3] = [9, 45, 240];
@@ -21,7 +21,8 @@ fn two_controllers_with_a_lease_keep_every_rule_while_one_is_held_up_at_any_call
 }
 
 fn held_up(without_lease: bool) {
-    for mut life in lives() {
+    let mut lives = lives();
+    for life in &mut lives {
         life.story.setting.replicas = 2;
         if without_lease {
             let refused = Trouble {
@@ -33,6 +34,8 @@ fn held_up(without_lease: bool) {
             };
             life.story.deeds.insert(0, (0, Deed::ApiTrouble(refused)));
         }
+    }
+    side_by_side(&lives, |life| {
         let calls = play(&life.story, &Direction::default()).calls_sent;
         let mut played = 0;
         for call in 1..=calls {
@@ -41,10 +44,10 @@ fn held_up(without_lease: bool) {
                     hold: Some(Hold { call, seconds }),
                     ..Direction::default()
                 };
-                assert_kept(&life, &direction, &play(&life.story, &direction));
+                assert_kept(life, &direction, &play(&life.story, &direction));
                 played += 1;
             }
         }
         println!("{}: {calls} calls, {played} pauses", life.name);
-    }
+    });
 }

@@ -1,12 +1,13 @@
 //! A fixed budget of random stories. `make simulate` plays more.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use simulation::report::Report;
 use simulation::stage::{Direction, play};
 use simulation::story::draw;
+
+use crate::side_by_side;
 
 /// About two minutes on two processors.
 const SEEDS: u64 = 200;
@@ -14,27 +15,15 @@ const SEEDS: u64 = 200;
 #[test]
 fn random_stories_keep_every_rule() {
     let begun = Instant::now();
-    let (next, total) = (AtomicU64::new(0), Mutex::new(Report::default()));
-    let broken = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= SEEDS {
-                        break;
-                    }
-                    let report = play(&draw(seed), &Direction::default());
-                    if let Some(violation) = report.violations.first() {
-                        broken
-                            .lock()
-                            .unwrap()
-                            .push(format!("seed {seed}: {violation}"));
-                    }
-                    total.lock().unwrap().add(&report);
-                }
-            });
+    let (total, broken) = (Mutex::new(Report::default()), Mutex::new(Vec::new()));
+    let seeds: Vec<u64> = (0..SEEDS).collect();
+    side_by_side(&seeds, |seed| {
+        let report = play(&draw(*seed), &Direction::default());
+        if let Some(violation) = report.violations.first() {
+            let line = format!("seed {seed}: {violation}");
+            broken.lock().unwrap().push(line);
         }
+        total.lock().unwrap().add(&report);
     });
     let total = total.into_inner().unwrap();
     let hours = total.seconds / 3600;
