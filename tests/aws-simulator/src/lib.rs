@@ -45,6 +45,7 @@ mod effects;
 mod error;
 mod faults;
 mod gate;
+mod history;
 mod input;
 mod limits;
 mod log;
@@ -52,6 +53,7 @@ mod random;
 mod seed;
 mod server;
 mod services;
+mod sessions;
 mod settings;
 mod simulator;
 mod state;
@@ -72,6 +74,7 @@ pub use seed::{
     Seed, SeedAccount, SeedAssignment, SeedError, SeedGroup, SeedIamUser, SeedInstance,
     SeedPermissionSet, SeedUser,
 };
+pub use sessions::{CHAINED_SESSION, GROUP_LAG, LONGEST_ROLE_SESSION, LastSession};
 pub use settings::{
     AbsentDelete, Delay, DelegateRules, OrphanDelete, Rate, Refusal, Settings, Staleness,
 };

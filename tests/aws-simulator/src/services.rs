@@ -45,6 +45,12 @@ pub(crate) fn handle(context: &mut Context<'_>, call: &Call) -> Answer {
     }
 }
 
+/// Whether an operation changes nothing, by its name as AWS forms them. Taking on a role changes nobody's access either.
+pub(crate) fn is_read(operation: &str) -> bool {
+    const READS: [&str; 4] = ["Get", "List", "Describe", "IsMember"];
+    READS.iter().any(|verb| operation.starts_with(verb)) || operation == "AssumeRole"
+}
+
 impl Context<'_> {
     /// The time that a reader's copy ends whose age is `staleness`.
     fn seen_at(&self, staleness: SignedDuration) -> Timestamp {

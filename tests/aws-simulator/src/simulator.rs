@@ -16,6 +16,7 @@ use crate::error::ServiceError;
 use crate::faults::{Ending, Fault, PlacedFault};
 use crate::log::{CallRecord, Reply};
 use crate::seed::{Seed, SeedError};
+use crate::sessions::{GROUP_LAG, LONGEST_ROLE_SESSION, LastSession};
 use crate::settings::Settings;
 use crate::state::{Arrival, State};
 use crate::truth::Truth;
@@ -176,7 +177,7 @@ impl Simulator {
         let now = self.now();
         let state = &mut *self.settled();
         let made = change.apply(&mut state.world, &state.settings, now, &mut state.random);
-        state.effects.look(&state.world, now, Author::People);
+        state.look(now, Author::People);
         made
     }
 
@@ -193,6 +194,34 @@ impl Simulator {
     /// What has been sent and may still take effect.
     pub fn outstanding(&self) -> Vec<Outstanding> {
         self.settled().outstanding()
+    }
+
+    /// Whether a user, by id or by a name it has or had, can act in an account at a time, in a session started before or now, if the user
+    /// makes the most of what it is given. For a time to come: if nothing changes until then.
+    ///
+    /// An account that is suspended or gone ends nothing here.
+    pub fn can_act(&self, user: &str, account: &str, at: Timestamp) -> bool {
+        let times = self.settled().history.use_of(user, account);
+        times.iter().any(|span| span.has(at))
+    }
+
+    /// The times at which [`can_act`](Self::can_act) is so, each with its beginning and its end, which is [`Timestamp::MAX`] while a
+    /// session can be started.
+    pub fn times_of_use(&self, user: &str, account: &str) -> Vec<(Timestamp, Timestamp)> {
+        let times = self.settled().history.use_of(user, account);
+        times.iter().map(|span| (span.from, span.until)).collect()
+    }
+
+    /// When the last session ends that this access gives or gave.
+    pub fn last_session_end(&self, access: &AccessTuple) -> LastSession {
+        self.settled().history.last_session(access)
+    }
+
+    /// Forgets whatever lets nobody act at or after that time. What is asked about earlier times is then answered wrongly.
+    pub fn forget_sessions(&self, before: Timestamp) {
+        let longest = GROUP_LAG.saturating_add(LONGEST_ROLE_SESSION);
+        let ended = before.saturating_sub(longest).unwrap_or(Timestamp::MIN);
+        self.state().history.forget(ended);
     }
 
     /// Whose membership in what has that id.

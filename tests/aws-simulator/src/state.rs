@@ -10,6 +10,7 @@ use crate::effects::{Author, Effects, Outstanding};
 use crate::error::ServiceError;
 use crate::faults::{Ending, Faults, Script};
 use crate::gate::{Fate, GateCall};
+use crate::history::History;
 use crate::limits::Limits;
 use crate::log::{CallRecord, Log};
 use crate::random::Random;
@@ -28,6 +29,7 @@ pub(crate) struct State {
     pub(crate) log: Log,
     pub(crate) random: Random,
     pub(crate) effects: Effects,
+    pub(crate) history: History,
     calls: u64,
     /// Calls that have arrived and are to be carried out, by the time for it and their number.
     waiting: BTreeMap<(Timestamp, u64), Work>,
@@ -57,6 +59,7 @@ impl State {
         let world = seed.world(now, &mut random)?;
         let mut effects = Effects::default();
         effects.look(&world, now, Author::People);
+        let history = History::of(&world);
         let mut faults = Faults::default();
         for fault in &seed.faults {
             faults.add(fault.clone());
@@ -69,6 +72,7 @@ impl State {
             log: Log::default(),
             random,
             effects,
+            history,
             calls: 0,
             waiting: BTreeMap::new(),
             answers: BTreeMap::new(),
@@ -154,14 +158,20 @@ impl State {
                 .filter(|due| *due <= now);
             match (event, call) {
                 (Some(event), call) if call.is_none_or(|due| event <= due) => {
-                    self.world.settle(event, &self.settings);
-                    let by = Author::Call { sequence: None };
-                    self.effects.look(&self.world, event, by);
+                    if self.world.settle(event, &self.settings) {
+                        self.look(event, Author::Call { sequence: None });
+                    }
                 }
                 (_, Some(_)) => self.carry_out_next(),
                 (_, None) => return,
             }
         }
+    }
+
+    /// Notes what has changed in who has access.
+    pub(crate) fn look(&mut self, now: Timestamp, by: Author) {
+        self.effects.look(&self.world, now, by);
+        self.history.look(&self.world, now);
     }
 
     /// What has been sent and is not done: calls on their way, and operations under way.
@@ -200,10 +210,13 @@ impl State {
             return;
         };
         let answer = self.carry_out(&work, now);
-        let by = Author::Call {
-            sequence: Some(sequence),
-        };
-        self.effects.look(&self.world, now, by);
+        // Most calls read, and looking at the whole world costs more than all the rest of a call.
+        if answer.is_ok() && !services::is_read(&work.call.operation) {
+            let by = Author::Call {
+                sequence: Some(sequence),
+            };
+            self.look(now, by);
+        }
         let outcome = answer
             .as_ref()
             .map_or_else(|error| error.code.clone(), |_| "Success".to_owned());

@@ -92,9 +92,10 @@ impl World {
             .min()
     }
 
-    /// Lets everything happen that is due at `now`.
-    pub(crate) fn settle(&mut self, now: Timestamp, settings: &Settings) {
+    /// Lets everything happen that is due at `now`. Answers whether it changed who has access.
+    pub(crate) fn settle(&mut self, now: Timestamp, settings: &Settings) -> bool {
         let accounts = &self.accounts;
+        let mut changed = false;
         for instance in &mut self.instances {
             let (assignments, directory, sets) = (
                 &mut instance.assignments,
@@ -111,8 +112,9 @@ impl World {
                 permission_set_exists: &|arn| sets.contains_key(arn),
                 settings,
             };
-            assignments.settle(now, &facts);
+            changed |= assignments.settle(now, &facts);
         }
+        changed
     }
 }
 

@@ -276,8 +276,9 @@ impl Assignments {
             .min()
     }
 
-    /// Carries out what is due at `now`.
-    pub(crate) fn settle(&mut self, now: Timestamp, facts: &Facts<'_>) {
+    /// Carries out what is due at `now`. Answers whether a row came or went.
+    pub(crate) fn settle(&mut self, now: Timestamp, facts: &Facts<'_>) -> bool {
+        let mut changed = false;
         for id in &self.pending {
             let Some(operation) = self.operations.get_mut(id) else {
                 continue;
@@ -297,6 +298,7 @@ impl Assignments {
                     let row = self.rows.entry(operation.tuple.clone()).or_default();
                     if row.holds() != present {
                         row.set(now, present);
+                        changed = true;
                     }
                 }
             }
@@ -314,10 +316,15 @@ impl Assignments {
             .partition(|(at, _)| *at <= now);
         self.vanishing = later;
         for (_, gone) in due {
-            self.rows
+            for (_, row) in self
+                .rows
                 .iter_mut()
                 .filter(|(tuple, row)| tuple.principal == gone && row.holds())
-                .for_each(|(_, row)| row.set(now, false));
+            {
+                row.set(now, false);
+                changed = true;
+            }
         }
+        changed
     }
 }

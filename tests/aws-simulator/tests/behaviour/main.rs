@@ -24,5 +24,6 @@ mod loopback;
 mod memberships;
 mod organizations;
 mod people_behind_our_back;
+mod sessions;
 mod tuple;
 mod virtual_cloud;
