@@ -50,6 +50,7 @@ mod input;
 mod limits;
 mod log;
 mod random;
+mod replicas;
 mod seed;
 mod server;
 mod services;
@@ -76,7 +77,8 @@ pub use seed::{
 };
 pub use sessions::{CHAINED_SESSION, GROUP_LAG, LONGEST_ROLE_SESSION, LastSession};
 pub use settings::{
-    AbsentDelete, Delay, DelegateRules, OrphanDelete, Rate, Refusal, Settings, Staleness,
+    AbsentDelete, Chances, Delay, DelegateRules, IamOutage, OrphanDelete, Outages, Rate, Refusal,
+    Replicas, Settings, Staleness, Tail, Tenants,
 };
 pub use simulator::{ConnectionReset, Simulator};
 pub use truth::{

@@ -43,7 +43,7 @@ impl Random {
 
     /// True with the given probability.
     pub(crate) fn chance(&mut self, probability: f64) -> bool {
-        probability >= 1.0 || self.0.f64() < probability
+        probability >= 1.0 || (probability > 0.0 && self.0.f64() < probability)
     }
 
     pub(crate) fn delay(&mut self, delay: Delay) -> SignedDuration {

@@ -6,7 +6,7 @@ mod organizations;
 mod sso_admin;
 mod sts;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::error::ServiceError;
@@ -21,6 +21,8 @@ use crate::world::callers::Caller;
 /// What an operation works on.
 pub(crate) struct Context<'a> {
     pub(crate) now: Timestamp,
+    /// The time at which the copy ends that reads see.
+    pub(crate) seen: Timestamp,
     pub(crate) region: &'a str,
     pub(crate) caller: &'a Caller,
     pub(crate) settings: &'a Settings,
@@ -52,11 +54,6 @@ pub(crate) fn is_read(operation: &str) -> bool {
 }
 
 impl Context<'_> {
-    /// The time that a reader's copy ends whose age is `staleness`.
-    fn seen_at(&self, staleness: SignedDuration) -> Timestamp {
-        self.now.saturating_sub(staleness).unwrap_or(Timestamp::MIN)
-    }
-
     fn access_denied(&self, service: Service, operation: &str) -> ServiceError {
         ServiceError::access_denied(service, &self.caller.arn, operation)
     }

@@ -1,9 +1,12 @@
 //! What can be set while the simulator runs.
 
+mod unsettled;
+
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::wire::Service;
+pub use unsettled::{Chances, IamOutage, Outages, Replicas, Tail, Tenants};
 
 /// How this AWS behaves where AWS leaves room: speeds, limits, and what its documents do not settle.
 ///
@@ -43,8 +46,10 @@ pub struct Settings {
     pub rows_through_groups: bool,
     /// What a delegated administrator is refused.
     pub delegate: DelegateRules,
-    /// How old the copy is that reads are answered from.
+    /// How old the copy is that reads are answered from; with [`replicas`](Self::replicas) the oldest.
     pub staleness: Staleness,
+    /// Reads are answered from one of several copies; absent: there is one, exactly as old as said.
+    pub replicas: Option<Replicas>,
     /// What every call takes before anything happens.
     pub latency: Delay,
     /// How far the `Date` header is ahead of the simulator's clock.
@@ -75,6 +80,7 @@ impl Default for Settings {
             rows_through_groups: true,
             delegate: DelegateRules::default(),
             staleness: Staleness::default(),
+            replicas: None,
             latency: Delay::NONE,
             clock_skew: SignedDuration::ZERO,
         }
@@ -199,6 +205,15 @@ pub struct Staleness {
 }
 
 impl Settings {
+    pub(crate) fn staleness(&self, service: Service) -> SignedDuration {
+        match service {
+            Service::SsoAdmin => self.staleness.sso_admin,
+            Service::IdentityStore => self.staleness.identity_store,
+            Service::Iam => self.staleness.iam,
+            Service::Sts | Service::Organizations => SignedDuration::ZERO,
+        }
+    }
+
     pub(crate) fn rate(&self, service: Service) -> Option<Rate> {
         match service {
             Service::SsoAdmin => self.sso_admin_rate,

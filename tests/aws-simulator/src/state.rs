@@ -14,6 +14,7 @@ use crate::history::History;
 use crate::limits::Limits;
 use crate::log::{CallRecord, Log};
 use crate::random::Random;
+use crate::replicas::Copies;
 use crate::seed::{Seed, SeedError};
 use crate::services::{self, Context};
 use crate::settings::Settings;
@@ -26,6 +27,7 @@ pub(crate) struct State {
     pub(crate) settings: Settings,
     pub(crate) faults: Faults,
     limits: Limits,
+    copies: Copies,
     pub(crate) log: Log,
     pub(crate) random: Random,
     pub(crate) effects: Effects,
@@ -69,6 +71,7 @@ impl State {
             settings: seed.settings.clone(),
             faults,
             limits: Limits::default(),
+            copies: Copies::default(),
             log: Log::default(),
             random,
             effects,
@@ -240,8 +243,12 @@ impl State {
         let rate = self.settings.rate(call.service);
         self.limits
             .take(call.service, &caller.account, region, rate, now)?;
+        let seen = self
+            .copies
+            .seen(call.service, &self.settings, now, &mut self.random);
         let mut context = Context {
             now,
+            seen,
             region,
             caller: &caller,
             settings: &self.settings,

@@ -24,6 +24,7 @@ mod loopback;
 mod memberships;
 mod organizations;
 mod people_behind_our_back;
+mod replicas;
 mod sessions;
 mod tuple;
 mod virtual_cloud;

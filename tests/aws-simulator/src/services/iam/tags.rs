@@ -90,7 +90,7 @@ pub(super) fn untag_user(context: &mut Context<'_>, input: &Input<'_>) -> Answer
 }
 
 pub(super) fn list_user_tags(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
-    let seen = context.seen_at(context.settings.staleness.iam);
+    let seen = context.seen;
     let name = input.required("UserName", &IAM_USER_NAME)?;
     let tags = user(own(context)?, name)?
         .tags

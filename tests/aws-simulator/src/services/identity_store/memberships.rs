@@ -1,6 +1,5 @@
 //! Group memberships.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
@@ -43,10 +42,6 @@ fn known(
     }
 }
 
-fn seen(context: &Context<'_>) -> Timestamp {
-    context.seen_at(context.settings.staleness.identity_store)
-}
-
 pub(super) fn create(context: &mut Context<'_>, store: usize, input: &Input<'_>) -> Answer {
     let (group, user, now) = (
         input.required("GroupId", &RESOURCE_ID)?,
@@ -84,7 +79,7 @@ pub(super) fn get_id(context: &mut Context<'_>, store: usize, input: &Input<'_>)
     let directory = directory(context, store)?;
     known(directory, Some(group), Some(user))?;
     let id = &directory
-        .membership(group, user, seen(context))
+        .membership(group, user, context.seen)
         .ok_or_else(|| not_found("GROUP_MEMBERSHIP", ""))?
         .id;
     Ok(
@@ -96,7 +91,7 @@ pub(super) fn describe(context: &mut Context<'_>, store: usize, input: &Input<'_
     let id = input.required("MembershipId", &RESOURCE_ID)?;
     let directory = directory(context, store)?;
     let membership = directory
-        .memberships(seen(context))
+        .memberships(context.seen)
         .find(|membership| membership.id == id);
     let membership = membership.ok_or_else(|| not_found("GROUP_MEMBERSHIP", id))?;
     Ok(json(
@@ -118,7 +113,7 @@ pub(super) fn is_member_in_groups(
     let mut results = Vec::new();
     for group in groups {
         known(directory, Some(group), None)?;
-        let exists = directory.membership(group, user, seen(context)).is_some();
+        let exists = directory.membership(group, user, context.seen).is_some();
         results.push(
             json!({ "GroupId": group, "MemberId": { "UserId": user }, "MembershipExists": exists }),
         );
@@ -135,7 +130,7 @@ fn list(
 ) -> Answer {
     let directory = directory(context, store)?;
     let memberships = directory
-        .memberships(seen(context))
+        .memberships(context.seen)
         .filter(|membership| belongs(membership));
     let row = |membership: &Membership| {
         let key = format!("{} {}", membership.group_id, membership.user_id);

@@ -167,7 +167,7 @@ pub(super) fn list(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
     let account = input.required("AccountId", &ACCOUNT_ID)?;
     let set = input.required("PermissionSetArn", &PERMISSION_SET_ARN)?;
     let arn = instance_arn(context, "ListAccountAssignments", input)?;
-    let seen = context.seen_at(context.settings.staleness.sso_admin);
+    let seen = context.seen;
     let Some(instance) = context.world.instance(&arn) else {
         return Err(not_found(arn));
     };
@@ -197,7 +197,7 @@ pub(super) fn list_for_principal(context: &mut Context<'_>, input: &Input<'_>) -
         None => None,
     };
     let arn = instance_arn(context, OPERATION, input)?;
-    let seen = context.seen_at(context.settings.staleness.sso_admin);
+    let seen = context.seen;
     let Some(instance) = context.world.instance(&arn) else {
         return Err(not_found(arn));
     };
