@@ -58,6 +58,7 @@ mod sessions;
 mod settings;
 mod simulator;
 mod state;
+mod tenants;
 mod truth;
 mod wire;
 mod world;
@@ -77,8 +78,8 @@ pub use seed::{
 };
 pub use sessions::{CHAINED_SESSION, GROUP_LAG, LONGEST_ROLE_SESSION, LastSession};
 pub use settings::{
-    AbsentDelete, Chances, Delay, DelegateRules, IamOutage, OrphanDelete, Outages, Rate, Refusal,
-    Replicas, Settings, Staleness, Tail, Tenants,
+    AbsentDelete, AbsentMembership, Chances, Delay, DelegateRules, IamOutage, OrphanDelete,
+    Outages, Rate, Refusal, Replicas, Settings, Staleness, Tail, Tenants,
 };
 pub use simulator::{ConnectionReset, Simulator};
 pub use truth::{

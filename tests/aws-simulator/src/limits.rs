@@ -22,23 +22,22 @@ struct Bucket {
     filled: Timestamp,
 }
 
+/// Whose budget a call is taken off: per account for IAM, per Region for the services of Identity Center, whose quotas hold for all
+/// callers of an instance together.
+pub(crate) fn quota<'a>(service: Service, account: &'a str, region: &'a str) -> (Service, &'a str) {
+    let per_account = service == Service::Iam;
+    (service, if per_account { account } else { region })
+}
+
 impl Limits {
-    /// Takes one call off the budget of a service: per account for IAM, per Region for the services of Identity Center, whose
-    /// quotas hold for all callers of an instance together.
+    /// Takes one call off a budget.
     pub(crate) fn take(
         &mut self,
-        service: Service,
-        account: &str,
-        region: &str,
+        (service, whose): (Service, &str),
         rate: Option<Rate>,
         now: Timestamp,
     ) -> Result<(), ServiceError> {
         let Some(rate) = rate else { return Ok(()) };
-        let whose = if service == Service::Iam {
-            account
-        } else {
-            region
-        };
         let bucket = self
             .buckets
             .entry((service, whose.to_owned()))

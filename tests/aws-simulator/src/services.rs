@@ -28,6 +28,8 @@ pub(crate) struct Context<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) world: &'a mut World,
     pub(crate) random: &'a mut Random,
+    /// How many of the assignment operations that may be under way at once are others'.
+    pub(crate) places_taken: usize,
     /// The reason with which an asynchronous operation started now is to fail.
     pub(crate) fail_operation: Option<String>,
 }

@@ -16,10 +16,15 @@ pub use unsettled::{Chances, IamOutage, Outages, Replicas, Tail, Tenants};
 pub struct Settings {
     /// From a Create or `DeleteAccountAssignment` to its SUCCEEDED or FAILED.
     pub assignment_delay: Delay,
+    /// Some of these take longer.
+    pub assignment_tail: Tail,
     /// How much later than the status the effect appears; negative for earlier.
-    pub effect_shift: SignedDuration,
+    pub effect_shift: Delay,
     /// What `DeleteAccountAssignment` answers for an assignment that is not there (AWS documents none of them).
     pub absent_delete: AbsentDelete,
+    /// What `DeleteGroupMembership` answers for a membership that is not there (AWS calls it idempotent and lists
+    /// `ResourceNotFoundException`).
+    pub absent_membership: AbsentMembership,
     /// How `CreateAccountAssignment` refuses a principal that is not in the directory.
     pub unknown_principal: Refusal,
     /// How `DeleteAccountAssignment` ends when the principal has left the directory.
@@ -36,6 +41,10 @@ pub struct Settings {
     pub identity_store_rate: Option<Rate>,
     /// Calls per second and account for IAM, whose limit AWS does not publish. Absent: no limit.
     pub iam_rate: Option<Rate>,
+    /// Others who use the same quotas; absent: nobody.
+    pub tenants: Option<Tenants>,
+    /// What happens by chance.
+    pub chances: Chances,
     /// Most rows on a page, whatever the caller asks for.
     pub page_size: usize,
     /// Pages hold a random number of rows, sometimes none, with more to come.
@@ -64,8 +73,10 @@ impl Default for Settings {
         });
         Self {
             assignment_delay: Delay::exactly(SignedDuration::from_secs(2)),
-            effect_shift: SignedDuration::ZERO,
+            assignment_tail: Tail::NONE,
+            effect_shift: Delay::NONE,
             absent_delete: AbsentDelete::NotFound,
+            absent_membership: AbsentMembership::NotFound,
             unknown_principal: Refusal::AtOnce,
             orphan_delete: OrphanDelete::Fails,
             orphans_vanish_after: None,
@@ -74,6 +85,8 @@ impl Default for Settings {
             sso_admin_rate: twenty,
             identity_store_rate: twenty,
             iam_rate: None,
+            tenants: None,
+            chances: Chances::default(),
             page_size: 100,
             short_pages: false,
             names_ignore_case: true,
@@ -149,6 +162,20 @@ pub enum AbsentDelete {
     Succeeds,
     /// `IN_PROGRESS`, then FAILED.
     Fails,
+    /// One of these, drawn anew for each.
+    Any,
+}
+
+/// The answer to deleting a membership that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AbsentMembership {
+    /// `ResourceNotFoundException`.
+    NotFound,
+    /// Success.
+    Succeeds,
+    /// One of these, drawn anew for each.
+    Either,
 }
 
 /// When a request is refused.
@@ -159,6 +186,8 @@ pub enum Refusal {
     AtOnce,
     /// By a FAILED status later.
     Later,
+    /// One of these, drawn anew for each.
+    Either,
 }
 
 /// The end of deleting the assignment of a principal that has left the directory.
@@ -171,6 +200,8 @@ pub enum OrphanDelete {
     FailsAndRemoves,
     /// SUCCEEDED.
     Succeeds,
+    /// One of these, drawn when the delete is accepted.
+    Any,
 }
 
 /// What a delegated administrator is refused (IAM Identity Center guide, delegated administration).

@@ -11,13 +11,14 @@ use crate::error::ServiceError;
 use crate::faults::{Ending, Faults, Script};
 use crate::gate::{Fate, GateCall};
 use crate::history::History;
-use crate::limits::Limits;
+use crate::limits::{self, Limits};
 use crate::log::{CallRecord, Log};
 use crate::random::Random;
 use crate::replicas::Copies;
 use crate::seed::{Seed, SeedError};
 use crate::services::{self, Context};
 use crate::settings::Settings;
+use crate::tenants::Others;
 use crate::wire::{Call, Received, Service};
 use crate::world::World;
 
@@ -27,6 +28,7 @@ pub(crate) struct State {
     pub(crate) settings: Settings,
     pub(crate) faults: Faults,
     limits: Limits,
+    others: Others,
     copies: Copies,
     pub(crate) log: Log,
     pub(crate) random: Random,
@@ -71,6 +73,7 @@ impl State {
             settings: seed.settings.clone(),
             faults,
             limits: Limits::default(),
+            others: Others::default(),
             copies: Copies::default(),
             log: Log::default(),
             random,
@@ -240,9 +243,13 @@ impl State {
             .as_ref()
             .map(|credentials| credentials.region.as_str())
             .unwrap_or_default();
+        let quota = limits::quota(call.service, &caller.account, region);
+        let taken = self
+            .others
+            .taken(quota, self.settings.tenants, now, &mut self.random);
         let rate = self.settings.rate(call.service);
         self.limits
-            .take(call.service, &caller.account, region, rate, now)?;
+            .take(quota, rate.map(|rate| taken.leaves(rate)), now)?;
         let seen = self
             .copies
             .seen(call.service, &self.settings, now, &mut self.random);
@@ -254,6 +261,7 @@ impl State {
             settings: &self.settings,
             world: &mut self.world,
             random: &mut self.random,
+            places_taken: taken.in_flight,
             fail_operation: work.fail_operation.clone(),
         };
         services::handle(&mut context, call)

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::later;
+use crate::random::Random;
 use crate::settings::{OrphanDelete, Settings};
 use crate::world::directory::Directory;
 use crate::world::timeline::Timeline;
@@ -76,6 +77,8 @@ pub(crate) struct Operation {
     pub(crate) effect_at: Timestamp,
     /// Why it fails whatever the world looks like then.
     pub(crate) planned_failure: Option<String>,
+    /// How it ends without its principal, where the settings leave that open.
+    pub(crate) as_orphan: OrphanDelete,
     /// What came of it, known from the first of the two moments on.
     outcome: Option<Result<(), String>>,
     progress: Progress,
@@ -104,6 +107,7 @@ impl Operation {
             status_at: later(now, delay),
             effect_at: later(now, delay.saturating_add(shift)).max(now),
             planned_failure: None,
+            as_orphan: OrphanDelete::Fails,
             outcome: None,
             progress: Progress::default(),
         }
@@ -129,6 +133,29 @@ impl Operation {
     }
 }
 
+/// Seen in the wild, in the public tracker of aws-samples/aws-identitycenter-codepipeline-auto-assignment, number 31.
+fn takes_longer(account: &str) -> String {
+    format!(
+        "AWS SSO is unable to complete your request at this time. Obtaining permissions to manage your AWS account '{account}' takes \
+         longer than usual. Please try again in a few minutes."
+    )
+}
+
+/// A reason for which an operation fails though everything that it connects is there.
+pub(crate) fn passing_failure(kind: OperationKind, account: &str, random: &mut Random) -> String {
+    // Seen in the wild, in the public tracker of awslabs/landing-zone-accelerator-on-aws, numbers 215 and 496.
+    let denied = "Received a 403 status error: Access denied by IAM. Please check your policy, or wait for role propagation to complete.";
+    // A permission set's first assignment in an account makes a role there, and roles have a quota: the public tracker of
+    // aws-samples/iam-identity-center-team, number 522. The words are IAM's.
+    let full = "Received a 409 status error: Cannot exceed quota for RolesPerAccount: 1000";
+    let longer = takes_longer(account);
+    let drawn = match kind {
+        OperationKind::Creation => random.one_of(longer.as_str(), &[denied, full]),
+        OperationKind::Deletion => random.one_of(longer.as_str(), &[denied]),
+    };
+    drawn.to_owned()
+}
+
 /// What the end of an operation depends on.
 pub(crate) struct Facts<'a> {
     pub(crate) directory: &'a Directory,
@@ -138,6 +165,13 @@ pub(crate) struct Facts<'a> {
 }
 
 impl Facts<'_> {
+    fn as_orphan(&self, operation: &Operation) -> OrphanDelete {
+        match self.settings.orphan_delete {
+            OrphanDelete::Any => operation.as_orphan,
+            settled => settled,
+        }
+    }
+
     fn outcome(&self, operation: &Operation) -> Result<(), String> {
         let Tuple {
             account,
@@ -148,14 +182,10 @@ impl Facts<'_> {
             return Err(reason.clone());
         }
         if !(self.account_is_active)(account) {
-            // Seen in the wild, in the public tracker of aws-samples/aws-identitycenter-codepipeline-auto-assignment, number 31.
-            return Err(format!(
-                "AWS SSO is unable to complete your request at this time. Obtaining permissions to manage your AWS account \
-                 '{account}' takes longer than usual. Please try again in a few minutes."
-            ));
+            return Err(takes_longer(account));
         }
         let tolerates_orphan = operation.kind == OperationKind::Deletion
-            && self.settings.orphan_delete == OrphanDelete::Succeeds;
+            && self.as_orphan(operation) == OrphanDelete::Succeeds;
         if !principal.is_in(self.directory) && !tolerates_orphan {
             // Seen in the wild, in the public tracker of the Terraform AWS provider, number 19341.
             let (kind, id, store) = (principal.kind.name(), &principal.id, &self.directory.id);
@@ -178,7 +208,7 @@ impl Facts<'_> {
             (OperationKind::Creation, Ok(())) => Some(true),
             (OperationKind::Deletion, Ok(())) => Some(false),
             (OperationKind::Deletion, Err(_)) => {
-                let removes = self.settings.orphan_delete == OrphanDelete::FailsAndRemoves;
+                let removes = self.as_orphan(operation) == OrphanDelete::FailsAndRemoves;
                 (removes
                     && operation.planned_failure.is_none()
                     && !operation.tuple.principal.is_in(self.directory))

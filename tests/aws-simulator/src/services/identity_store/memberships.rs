@@ -7,6 +7,7 @@ use super::{
 };
 use crate::error::ServiceError;
 use crate::input::{Input, RESOURCE_ID};
+use crate::settings::AbsentMembership;
 use crate::wire::epoch;
 use crate::world::directory::{Directory, Membership};
 
@@ -42,6 +43,19 @@ fn known(
     }
 }
 
+/// Identity Store API reference, `ConflictException`: both operations list it.
+fn unlucky(context: &mut Context<'_>) -> Result<(), ServiceError> {
+    if context
+        .random
+        .chance(context.settings.chances.membership_conflict)
+    {
+        let message = "The request conflicts with another change; try again.";
+        return Err(ServiceError::new(STORE, "ConflictException", message)
+            .with("Reason", "CONCURRENT_MODIFICATION"));
+    }
+    Ok(())
+}
+
 pub(super) fn create(context: &mut Context<'_>, store: usize, input: &Input<'_>) -> Answer {
     let (group, user, now) = (
         input.required("GroupId", &RESOURCE_ID)?,
@@ -49,6 +63,7 @@ pub(super) fn create(context: &mut Context<'_>, store: usize, input: &Input<'_>)
         context.now,
     );
     known(directory(context, store)?, Some(group), Some(user))?;
+    unlucky(context)?;
     let Some(instance) = context.world.instances.get_mut(store) else {
         return Err(not_found("IDENTITY_STORE", ""));
     };
@@ -64,12 +79,24 @@ pub(super) fn create(context: &mut Context<'_>, store: usize, input: &Input<'_>)
 
 pub(super) fn delete(context: &mut Context<'_>, store: usize, input: &Input<'_>) -> Answer {
     let (id, now) = (input.required("MembershipId", &RESOURCE_ID)?, context.now);
+    unlucky(context)?;
     let directory = directory_mut(context, store)?;
     let membership = directory
         .memberships(now)
         .find(|membership| membership.id == id)
         .cloned();
-    let membership = membership.ok_or_else(|| not_found("GROUP_MEMBERSHIP", id))?;
+    let Some(membership) = membership else {
+        let succeeds = match context.settings.absent_membership {
+            AbsentMembership::NotFound => false,
+            AbsentMembership::Succeeds => true,
+            AbsentMembership::Either => context.random.one_of(true, &[false]),
+        };
+        return if succeeds {
+            Ok(json!({}))
+        } else {
+            Err(not_found("GROUP_MEMBERSHIP", id))
+        };
+    };
     directory.leave(&membership.group_id, &membership.user_id, now);
     Ok(json!({}))
 }
