@@ -49,6 +49,7 @@ mod history;
 mod input;
 mod limits;
 mod log;
+mod outages;
 mod random;
 mod replicas;
 mod seed;

@@ -21,6 +21,8 @@ use crate::world::callers::Caller;
 /// What an operation works on.
 pub(crate) struct Context<'a> {
     pub(crate) now: Timestamp,
+    /// Raised by every change of access.
+    pub(crate) revision: u64,
     /// The time at which the copy ends that reads see.
     pub(crate) seen: Timestamp,
     pub(crate) region: &'a str,
@@ -68,13 +70,14 @@ fn json_page<T>(
     listing: String,
     most: usize,
     rows: impl Iterator<Item = (String, T)>,
-    (settings, random): (&Settings, &mut Random),
+    (settings, revision, random): (&Settings, u64, &mut Random),
 ) -> Result<Page<T>, ServiceError> {
     let limit = Some(input.number("MaxResults", 1, most)?.unwrap_or(most));
     let request = PageRequest {
         listing,
         token: input.text("NextToken", &NEXT_TOKEN)?,
         limit,
+        revision,
     };
     limits::page(rows, &request, settings, random)
         .map_err(|_| ServiceError::invalid(service, "Invalid NextToken"))

@@ -31,7 +31,7 @@ pub struct Settings {
     pub orphan_delete: OrphanDelete,
     /// After this the assignments of a deleted principal vanish by themselves; absent: never.
     pub orphans_vanish_after: Option<SignedDuration>,
-    /// After this an assignment request id is forgotten; absent: never (AWS documents no time).
+    /// After this an assignment request id is forgotten; absent: when a thousand are newer (AWS documents no time).
     pub request_retention: Option<SignedDuration>,
     /// Assignment operations that may be under way at once (IAM Identity Center quotas: 15, in older texts 10).
     pub assignments_in_flight: usize,
@@ -45,6 +45,8 @@ pub struct Settings {
     pub tenants: Option<Tenants>,
     /// What happens by chance.
     pub chances: Chances,
+    /// What is down.
+    pub outages: Outages,
     /// Most rows on a page, whatever the caller asks for.
     pub page_size: usize,
     /// Pages hold a random number of rows, sometimes none, with more to come.
@@ -87,6 +89,7 @@ impl Default for Settings {
             iam_rate: None,
             tenants: None,
             chances: Chances::default(),
+            outages: Outages::default(),
             page_size: 100,
             short_pages: false,
             names_ignore_case: true,

@@ -39,6 +39,19 @@ struct Shared {
 #[error("connection reset by peer")]
 pub struct ConnectionReset;
 
+/// A caller's interest in the answer to a call; it ends when the caller gives up.
+struct Interest<'a> {
+    simulator: &'a Simulator,
+    due: Timestamp,
+    sequence: u64,
+}
+
+impl Drop for Interest<'_> {
+    fn drop(&mut self) {
+        self.simulator.state().abandon(self.due, self.sequence);
+    }
+}
+
 impl Simulator {
     /// A simulator of the world that `seed` describes.
     pub fn new(seed: &Seed, clock: Clock) -> Result<Self, SeedError> {
@@ -77,6 +90,11 @@ impl Simulator {
             gate(&call)
         });
         let arrival = self.state().arrive(received, self.now(), fate);
+        let _interest = Interest {
+            simulator: self,
+            due: arrival.due,
+            sequence: arrival.sequence,
+        };
         self.shared.clock.sleep_until(arrival.due).await;
         let (ending, answer) = match arrival.script.instead.clone() {
             Some(ending) => (Some(ending), None),
@@ -286,6 +304,11 @@ impl Simulator {
         self.settled().log.since(sequence)
     }
 
+    /// Forgets the calls up to that number.
+    pub fn forget_calls(&self, through: u64) {
+        self.state().log.forget(through);
+    }
+
     /// Forgets the calls so far. Numbers go on.
     pub fn clear_calls(&self) {
         self.state().log.clear();
@@ -310,5 +333,35 @@ impl Simulator {
         let mut state = self.state();
         state.settle(self.now());
         state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::faults::{Action, Fault};
+
+    /// A run of a day has thousands of callers that give up, and their answers would stay for ever.
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_waits_for_is_not_kept() {
+        let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
+        let simulator = Simulator::new(&Seed::example(), clock).unwrap();
+        for after in [false, true] {
+            let late = Fault::new(Action::Delay(jiff::SignedDuration::from_secs(20)));
+            let late = if after { late.after_effect() } else { late };
+            simulator.add_fault(late.times(1));
+            let request = http::Request::post("/")
+                .header("x-amz-target", "SWBExternalService.ListInstances")
+                .body(Bytes::from_static(b"{}"))
+                .unwrap();
+            let call = simulator.call(request);
+            let answer = tokio::time::timeout(Duration::from_secs(10), call).await;
+            assert!(answer.is_err(), "the caller gives up");
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            let state = simulator.settled();
+            assert_eq!(state.answers.len(), 0, "{:?}", state.answers);
+        }
     }
 }

@@ -44,6 +44,8 @@ pub(crate) struct State {
 #[derive(Debug)]
 struct Work {
     call: Call,
+    /// Whether anybody still waits for the answer.
+    wanted: bool,
     fail_operation: Option<String>,
 }
 
@@ -117,6 +119,13 @@ impl State {
             None => script,
             Some(fate) => script.under(fate, call.service),
         };
+        let mut script = script;
+        if script.instead.is_none() {
+            script.instead =
+                self.settings
+                    .outages
+                    .ending(call.service, &call.operation, &mut self.random);
+        }
         let delay = script
             .delay_before
             .saturating_add(self.random.delay(self.settings.latency));
@@ -141,6 +150,7 @@ impl State {
             None => {
                 let work = Work {
                     call,
+                    wanted: true,
                     fail_operation: arrival.script.fail_operation.clone(),
                 };
                 self.waiting.insert((due, sequence), work);
@@ -171,6 +181,14 @@ impl State {
                 (_, Some(_)) => self.carry_out_next(),
                 (_, None) => return,
             }
+        }
+    }
+
+    /// Nobody waits for the answer of that call any more.
+    pub(crate) fn abandon(&mut self, due: Timestamp, sequence: u64) {
+        self.answers.remove(&sequence);
+        if let Some(work) = self.waiting.get_mut(&(due, sequence)) {
+            work.wanted = false;
         }
     }
 
@@ -230,7 +248,9 @@ impl State {
             record.handled = Some(now);
             record.outcome = Some(outcome);
         });
-        self.answers.insert(sequence, answer);
+        if work.wanted {
+            self.answers.insert(sequence, answer);
+        }
     }
 
     fn carry_out(&mut self, work: &Work, now: Timestamp) -> Result<Value, ServiceError> {
@@ -243,6 +263,7 @@ impl State {
             .as_ref()
             .map(|credentials| credentials.region.as_str())
             .unwrap_or_default();
+        self.settings.outages.admit(call.service, &call.operation)?;
         let quota = limits::quota(call.service, &caller.account, region);
         let taken = self
             .others
@@ -255,6 +276,7 @@ impl State {
             .seen(call.service, &self.settings, now, &mut self.random);
         let mut context = Context {
             now,
+            revision: self.history.revision(),
             seen,
             region,
             caller: &caller,

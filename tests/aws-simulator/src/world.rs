@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) instances: Vec<Instance>,
     /// Temporary credentials, by access key id.
     pub(crate) sessions: BTreeMap<String, Session>,
+    /// By account, until when its long-term keys count as expired.
+    pub(crate) expired_keys: BTreeMap<String, Timestamp>,
 }
 
 /// One account of the organization.

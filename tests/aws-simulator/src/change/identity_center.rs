@@ -1,5 +1,7 @@
 //! Changes in Identity Center.
 
+use jiff::Timestamp;
+
 use super::{Change, ChangeError, Changed, Hand, missing, taken};
 use crate::clock::later;
 use crate::world::assignments::{Principal, PrincipalType, Tuple};
@@ -34,7 +36,7 @@ fn permission_set_arn(instance: &Instance, set: &str) -> Option<String> {
 
 /// The principal of a standing assignment that has left the directory.
 fn orphan(instance: &Instance, id: &str) -> Option<Principal> {
-    let mut rows = instance.assignments.rows(jiff::Timestamp::MAX);
+    let mut rows = instance.assignments.rows(Timestamp::MAX);
     rows.find(|row| row.principal.id == id)
         .map(|row| row.principal.clone())
 }
@@ -120,6 +122,30 @@ impl Hand<'_> {
         Ok(None)
     }
 
+    fn set_members(&mut self, group: &str, users: &[String]) -> Changed {
+        let (index, group) = self.find("group", group, |instance| group_id(instance, group))?;
+        let now = self.now;
+        let Some(instance) = self.world.instances.get_mut(index) else {
+            return Ok(None);
+        };
+        let id = |user: &String| user_id(instance, user).ok_or_else(|| missing("user", user));
+        let wanted = users.iter().map(id).collect::<Result<Vec<_>, _>>()?;
+        let members = instance.directory.memberships(Timestamp::MAX);
+        let gone: Vec<String> = members
+            .filter(|one| one.group_id == group && !wanted.contains(&one.user_id))
+            .map(|one| one.user_id.clone())
+            .collect();
+        for user in gone {
+            instance.directory.leave(&group, &user, now);
+        }
+        for user in wanted {
+            instance
+                .directory
+                .join(&group, &user, now, now, self.random);
+        }
+        Ok(None)
+    }
+
     fn add_user(&mut self, index: usize, name: &str, external_ids: Vec<ExternalId>) -> Changed {
         let now = self.now;
         let Some(instance) = self.world.instances.get_mut(index) else {
@@ -192,22 +218,25 @@ impl Hand<'_> {
         let (index, arn) = self.find("permission set", set, |instance| {
             permission_set_arn(instance, set)
         })?;
-        let now = self.now;
-        let instance = self.instance(index)?;
-        let rows: Vec<Tuple> = instance
-            .assignments
-            .rows(now)
-            .filter(|row| row.permission_set == arn)
-            .cloned()
-            .collect();
-        for row in rows {
-            instance.assignments.set(row, now, false);
-        }
-        let removed = instance
+        remove_assignments(self, |row| row.permission_set == arn);
+        let removed = self
+            .instance(index)?
             .permission_sets
             .remove(&arn)
             .ok_or_else(|| missing("permission set", set))?;
         Ok((index, removed.name, removed.session_duration))
+    }
+}
+
+/// Removes all assignments of that kind, at once.
+pub(super) fn remove_assignments(hand: &mut Hand<'_>, removed: impl Fn(&Tuple) -> bool) {
+    let now = hand.now;
+    for instance in &mut hand.world.instances {
+        let rows = instance.assignments.rows(now);
+        let rows: Vec<Tuple> = rows.filter(|row| removed(row)).cloned().collect();
+        for row in rows {
+            instance.assignments.set(row, now, false);
+        }
     }
 }
 
@@ -293,6 +322,18 @@ pub(super) fn apply(hand: &mut Hand<'_>, change: &Change) -> Changed {
         }
         Change::AddGroupMember { group, user } => hand.set_member(group, user, true),
         Change::RemoveGroupMember { group, user } => hand.set_member(group, user, false),
+        Change::SetGroupMembers { group, users } => hand.set_members(group, users),
+        Change::RenewGroupMember { group, user } => {
+            hand.set_member(group, user, false)?;
+            hand.set_member(group, user, true)
+        }
+        Change::SetGroupExternalId { group, external_id } => {
+            let (index, id) = hand.find("group", group, |instance| group_id(instance, group))?;
+            if let Some(group) = hand.instance(index)?.directory.groups.get_mut(&id) {
+                group.external_ids = external(external_id.as_ref());
+            }
+            Ok(None)
+        }
         Change::CreatePermissionSet {
             name,
             session_duration,

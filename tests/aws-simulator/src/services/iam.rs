@@ -119,6 +119,7 @@ fn page<T: Into<Value>>(
         listing,
         token: input.text("Marker", &ANY_TEXT)?,
         limit: Some(limit),
+        revision: context.revision,
     };
     let page = limits::page(rows.into_iter(), &request, context.settings, context.random)
         .map_err(|_| ServiceError::invalid(IAM, "Invalid Marker."))?;

@@ -1,6 +1,6 @@
 //! Account assignments, and the operations that make and remove them in their own time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -219,12 +219,17 @@ impl Facts<'_> {
     }
 }
 
+/// So many operations are remembered even if they are to be remembered for ever.
+const KEPT: usize = 1000;
+
 /// All assignments of an instance.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Assignments {
     rows: BTreeMap<Tuple, Timeline<bool>>,
-    /// All operations ever, by request id.
+    /// All operations that are remembered, by request id.
     operations: BTreeMap<String, Operation>,
+    /// Their request ids, the oldest first.
+    started: VecDeque<String>,
     /// Request ids of those that are not over.
     pending: Vec<String>,
     vanishing: Vec<(Timestamp, Principal)>,
@@ -276,10 +281,29 @@ impl Assignments {
             .map(|(tuple, _)| tuple)
     }
 
-    pub(crate) fn start(&mut self, operation: Operation) -> &Operation {
+    /// Starts an operation, and forgets those that are older than `retention` or too many.
+    pub(crate) fn start(
+        &mut self,
+        operation: Operation,
+        retention: Option<SignedDuration>,
+    ) -> &Operation {
+        self.forget(operation.created, retention);
         let id = operation.request_id.clone();
+        self.started.push_back(id.clone());
         self.pending.push(id.clone());
         self.operations.entry(id).or_insert(operation)
+    }
+
+    fn forget(&mut self, now: Timestamp, retention: Option<SignedDuration>) {
+        while let Some(oldest) = self.started.front().and_then(|id| self.operations.get(id)) {
+            let old = retention.is_some_and(|kept| now.duration_since(oldest.created) > kept);
+            if !oldest.is_over() || !(old || self.started.len() > KEPT) {
+                return;
+            }
+            if let Some(id) = self.started.pop_front() {
+                self.operations.remove(&id);
+            }
+        }
     }
 
     pub(crate) fn operation(&self, request_id: &str) -> Option<&Operation> {

@@ -177,7 +177,7 @@ fn list(
         format!("memberships {of}"),
         100,
         rows.into_iter(),
-        (context.settings, context.random),
+        (context.settings, context.revision, context.random),
     )?;
     Ok(json!({ "GroupMemberships": page.rows, "NextToken": page.next }))
 }

@@ -112,7 +112,9 @@ fn start(
         operation.as_orphan = random.one_of(OrphanDelete::Fails, &others);
     }
     Ok(status::json(
-        found_mut(context, arn)?.assignments.start(operation),
+        found_mut(context, arn)?
+            .assignments
+            .start(operation, settings.request_retention),
     ))
 }
 
@@ -213,7 +215,7 @@ pub(super) fn list(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
         listing,
         100,
         rows,
-        (context.settings, context.random),
+        (context.settings, context.revision, context.random),
     )?;
     Ok(json!({ "AccountAssignments": page.rows, "NextToken": page.next }))
 }
@@ -265,7 +267,7 @@ pub(super) fn list_for_principal(context: &mut Context<'_>, input: &Input<'_>) -
         listing,
         100,
         rows,
-        (context.settings, context.random),
+        (context.settings, context.revision, context.random),
     )?;
     Ok(json!({ "AccountAssignments": page.rows, "NextToken": page.next }))
 }
