@@ -1,5 +1,6 @@
 //! What others do to the world behind a client's back, at once and past all limits.
 
+mod groups;
 mod iam;
 mod identity_center;
 
@@ -281,6 +282,15 @@ impl Change {
             | Self::SetIamUserTags { .. }
             | Self::CreateRole { .. }
             | Self::DeleteRole { .. } => iam::apply(&mut hand, self),
+            Self::CreateGroup { .. }
+            | Self::DeleteGroup { .. }
+            | Self::RenameGroup { .. }
+            | Self::RecreateGroup { .. }
+            | Self::AddGroupMember { .. }
+            | Self::RemoveGroupMember { .. }
+            | Self::SetGroupMembers { .. }
+            | Self::RenewGroupMember { .. }
+            | Self::SetGroupExternalId { .. } => groups::apply(&mut hand, self),
             Self::ExpireSessions { role_arn } => {
                 let sessions = hand.world.sessions.values_mut();
                 sessions

@@ -124,8 +124,8 @@ impl History {
             let Some(has) = has.and(known).filter(|_| set == permission_set) else {
                 continue;
             };
-            let sign_in = |fact: &Fact| matches!(fact, Fact::SignIn { user: who } if who == user);
-            let signs_in = self.spans().filter(|(fact, _)| sign_in(fact));
+            let lets_in = |fact: &Fact| matches!(fact, Fact::SignIn { user: who } if who == user);
+            let signs_in = self.spans().filter(|(fact, _)| lets_in(fact));
             let starts = signs_in.filter_map(|(_, span)| has.and(span));
             all.extend(starts.map(|start| start.longer_by(*lasts)));
         }

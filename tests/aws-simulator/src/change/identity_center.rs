@@ -11,7 +11,7 @@ use crate::world::instance::Instance;
 /// Who the ids of synchronised users and groups are from.
 const ISSUER: &str = "https://scim.example.com";
 
-fn user_id(instance: &Instance, user: &str) -> Option<String> {
+pub(super) fn user_id(instance: &Instance, user: &str) -> Option<String> {
     let users = &instance.directory.users;
     users
         .get(user)
@@ -19,7 +19,7 @@ fn user_id(instance: &Instance, user: &str) -> Option<String> {
         .map(|user| user.id.clone())
 }
 
-fn group_id(instance: &Instance, group: &str) -> Option<String> {
+pub(super) fn group_id(instance: &Instance, group: &str) -> Option<String> {
     let groups = &instance.directory.groups;
     groups
         .get(group)
@@ -67,7 +67,7 @@ fn tuple(instance: &Instance, account: &str, set: &str, principal: &str) -> Opti
 
 impl Hand<'_> {
     /// The instance in which `find` finds something, and what it finds.
-    fn find<T>(
+    pub(super) fn find<T>(
         &self,
         kind: &'static str,
         name: &str,
@@ -83,7 +83,7 @@ impl Hand<'_> {
     }
 
     /// An instance, the first one for whatever is new.
-    fn instance(&mut self, index: usize) -> Result<&mut Instance, ChangeError> {
+    pub(super) fn instance(&mut self, index: usize) -> Result<&mut Instance, ChangeError> {
         self.world
             .instances
             .get_mut(index)
@@ -106,46 +106,6 @@ impl Hand<'_> {
         Ok(None)
     }
 
-    fn set_member(&mut self, group: &str, user: &str, member: bool) -> Changed {
-        let (index, group) = self.find("group", group, |instance| group_id(instance, group))?;
-        let now = self.now;
-        let Some(instance) = self.world.instances.get_mut(index) else {
-            return Ok(None);
-        };
-        let user = user_id(instance, user).ok_or_else(|| missing("user", user))?;
-        if member {
-            return Ok(instance
-                .directory
-                .join(&group, &user, now, now, self.random));
-        }
-        instance.directory.leave(&group, &user, now);
-        Ok(None)
-    }
-
-    fn set_members(&mut self, group: &str, users: &[String]) -> Changed {
-        let (index, group) = self.find("group", group, |instance| group_id(instance, group))?;
-        let now = self.now;
-        let Some(instance) = self.world.instances.get_mut(index) else {
-            return Ok(None);
-        };
-        let id = |user: &String| user_id(instance, user).ok_or_else(|| missing("user", user));
-        let wanted = users.iter().map(id).collect::<Result<Vec<_>, _>>()?;
-        let members = instance.directory.memberships(Timestamp::MAX);
-        let gone: Vec<String> = members
-            .filter(|one| one.group_id == group && !wanted.contains(&one.user_id))
-            .map(|one| one.user_id.clone())
-            .collect();
-        for user in gone {
-            instance.directory.leave(&group, &user, now);
-        }
-        for user in wanted {
-            instance
-                .directory
-                .join(&group, &user, now, now, self.random);
-        }
-        Ok(None)
-    }
-
     fn add_user(&mut self, index: usize, name: &str, external_ids: Vec<ExternalId>) -> Changed {
         let now = self.now;
         let Some(instance) = self.world.instances.get_mut(index) else {
@@ -159,7 +119,12 @@ impl Hand<'_> {
         Ok(Some(user.id.clone()))
     }
 
-    fn add_group(&mut self, index: usize, name: &str, external_ids: Vec<ExternalId>) -> Changed {
+    pub(super) fn add_group(
+        &mut self,
+        index: usize,
+        name: &str,
+        external_ids: Vec<ExternalId>,
+    ) -> Changed {
         let now = self.now;
         let Some(instance) = self.world.instances.get_mut(index) else {
             return Err(missing("instance", "first"));
@@ -172,7 +137,12 @@ impl Hand<'_> {
         Ok(Some(group.id.clone()))
     }
 
-    fn remove(&mut self, kind: PrincipalType, index: usize, id: &str) -> Result<(), ChangeError> {
+    pub(super) fn remove(
+        &mut self,
+        kind: PrincipalType,
+        index: usize,
+        id: &str,
+    ) -> Result<(), ChangeError> {
         let now = self.now;
         let vanish_at = self
             .settings
@@ -240,7 +210,7 @@ pub(super) fn remove_assignments(hand: &mut Hand<'_>, removed: impl Fn(&Tuple) -
     }
 }
 
-fn external(id: Option<&String>) -> Vec<ExternalId> {
+pub(super) fn external(id: Option<&String>) -> Vec<ExternalId> {
     id.map(|id| ExternalId {
         issuer: ISSUER.to_owned(),
         id: id.clone(),
@@ -289,51 +259,6 @@ pub(super) fn apply(hand: &mut Hand<'_>, change: &Change) -> Changed {
         }
         Change::EnableUser { user } => hand.with_user(user, |user| user.enabled = true),
         Change::DisableUser { user } => hand.with_user(user, |user| user.enabled = false),
-        Change::CreateGroup {
-            display_name,
-            external_id,
-        } => hand.add_group(0, display_name, external(external_id.as_ref())),
-        Change::DeleteGroup { group } => {
-            let (index, id) = hand.find("group", group, |instance| group_id(instance, group))?;
-            hand.remove(PrincipalType::Group, index, &id)?;
-            Ok(None)
-        }
-        Change::RecreateGroup { group } => {
-            let (index, id) = hand.find("group", group, |instance| group_id(instance, group))?;
-            let old = hand
-                .instance(index)?
-                .directory
-                .groups
-                .get(&id)
-                .cloned()
-                .ok_or_else(|| missing("group", group))?;
-            hand.remove(PrincipalType::Group, index, &id)?;
-            hand.add_group(index, &old.display_name, old.external_ids)
-        }
-        Change::RenameGroup {
-            group,
-            display_name,
-        } => {
-            let (index, id) = hand.find("group", group, |instance| group_id(instance, group))?;
-            if let Some(group) = hand.instance(index)?.directory.groups.get_mut(&id) {
-                display_name.clone_into(&mut group.display_name);
-            }
-            Ok(None)
-        }
-        Change::AddGroupMember { group, user } => hand.set_member(group, user, true),
-        Change::RemoveGroupMember { group, user } => hand.set_member(group, user, false),
-        Change::SetGroupMembers { group, users } => hand.set_members(group, users),
-        Change::RenewGroupMember { group, user } => {
-            hand.set_member(group, user, false)?;
-            hand.set_member(group, user, true)
-        }
-        Change::SetGroupExternalId { group, external_id } => {
-            let (index, id) = hand.find("group", group, |instance| group_id(instance, group))?;
-            if let Some(group) = hand.instance(index)?.directory.groups.get_mut(&id) {
-                group.external_ids = external(external_id.as_ref());
-            }
-            Ok(None)
-        }
         Change::CreatePermissionSet {
             name,
             session_duration,

@@ -196,8 +196,7 @@ async fn the_more_is_under_way_the_more_conflicts_there_are() {
     }
     let (mut few, mut many) = (0, 0);
     for _ in 0..10 {
-        let mut under_way = 0;
-        for tuple in &tuples {
+        for (under_way, tuple) in tuples.iter().enumerate() {
             // What is refused is asked again until it is accepted.
             while tuple.create().await.is_err() {
                 if under_way < 5 {
@@ -206,7 +205,6 @@ async fn the_more_is_under_way_the_more_conflicts_there_are() {
                     many += 1;
                 }
             }
-            under_way += 1;
         }
         pass(3).await;
     }

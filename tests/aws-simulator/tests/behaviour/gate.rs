@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_ssoadmin::error::SdkError;
+use aws_sdk_ssoadmin::operation::create_account_assignment::CreateAccountAssignmentError;
 use aws_simulator::{Ending, Fate, GateCall, Reply, Service};
 
 use crate::tuple::Tuple;
@@ -41,7 +42,7 @@ fn through(cloud: &Cloud, gate: impl Fn(&GateCall) -> Fate + Send + Sync + 'stat
 async fn a_request_that_arrives_after_its_sender_gave_up_takes_effect() {
     let cloud = Cloud::example();
     let late = Fate {
-        before: Duration::from_secs(60),
+        before: Duration::from_mins(1),
         ..Fate::default()
     };
     let tuple = tuple(&cloud, late);
@@ -68,7 +69,7 @@ async fn a_request_that_arrives_after_its_sender_gave_up_takes_effect() {
 async fn an_answer_that_comes_too_late_changes_nothing_about_the_effect() {
     let cloud = Cloud::example();
     let slow = Fate {
-        after: Duration::from_secs(60),
+        after: Duration::from_mins(1),
         ..Fate::default()
     };
     let tuple = tuple(&cloud, slow);
@@ -81,11 +82,7 @@ async fn an_answer_that_comes_too_late_changes_nothing_about_the_effect() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_can_be_lost_or_ruined_on_its_way_and_the_effect_stays() {
-    type Expected = fn(
-        &SdkError<
-            aws_sdk_ssoadmin::operation::create_account_assignment::CreateAccountAssignmentError,
-        >,
-    ) -> bool;
+    type Expected = fn(&SdkError<CreateAccountAssignmentError>) -> bool;
     let endings: [(Ending, Expected); 5] = [
         (
             Ending::Reset,
@@ -108,7 +105,7 @@ async fn an_answer_can_be_lost_or_ruined_on_its_way_and_the_effect_stays() {
         (Ending::error("InternalServerException", "oops"), |error| {
             error
                 .as_service_error()
-                .is_some_and(|error| error.is_internal_server_exception())
+                .is_some_and(CreateAccountAssignmentError::is_internal_server_exception)
         }),
     ];
     for (ending, expected) in endings {
@@ -145,7 +142,7 @@ async fn what_comes_back_instead_leaves_no_effect() {
         let error = tuple.create().await.unwrap_err();
         let conflict = error
             .as_service_error()
-            .is_some_and(|error| error.is_conflict_exception());
+            .is_some_and(CreateAccountAssignmentError::is_conflict_exception);
         assert_eq!(conflict, matches!(ending, Ending::Error(..)), "{error:?}");
         pass(60).await;
         assert_eq!(tuple.listed().await.len(), 0, "{ending:?}");

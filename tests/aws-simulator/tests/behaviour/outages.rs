@@ -91,7 +91,7 @@ async fn without_its_control_plane_iam_changes_nothing_and_may_still_be_read() {
 #[tokio::test(start_paused = true)]
 async fn what_arrives_during_the_outage_changes_nothing_either() {
     let cloud = Cloud::example();
-    let late = patient(&cloud, PRODUCTION, Duration::from_secs(60));
+    let late = patient(&cloud, PRODUCTION, Duration::from_mins(1));
     let iam = aws_sdk_iam::Client::new(&late);
     let join = iam.add_user_to_group().user_name("alice");
     assert!(join.group_name("Operators").send().await.is_err());
