@@ -1,5 +1,6 @@
 //! What others do to the world behind a client's back, at once and past all limits.
 
+mod groups;
 mod iam;
 mod identity_center;
 
@@ -79,8 +80,24 @@ pub enum Change {
         group: String,
         user: String,
     },
+    /// A directory synchronisation writes its own list over the members. Whoever stays keeps the membership.
+    SetGroupMembers {
+        group: String,
+        users: Vec<String>,
+    },
+    /// The membership is removed and made again at once, and has another id. Who was not in the group is in it now.
+    RenewGroupMember {
+        group: String,
+        user: String,
+    },
+    /// A directory synchronisation takes the group over, or lets go of it.
+    SetGroupExternalId {
+        group: String,
+        external_id: Option<String>,
+    },
 
-    // Permission sets. A deleted one takes its assignments with it.
+    // Permission sets. A deleted one takes its assignments with it. None can be renamed (IAM Identity Center API reference,
+    // `UpdatePermissionSet`, takes no name): whoever wants another name makes another one, which has another ARN.
     CreatePermissionSet {
         name: String,
         session_duration: String,
@@ -159,11 +176,21 @@ pub enum Change {
         role_arn: String,
     },
 
-    // Accounts and instances.
+    // Accounts and instances. An account that is closed is suspended, and leaves the organization in the end.
     AddAccount(SeedAccount),
     SetAccountStatus {
         account: String,
         status: AccountStatus,
+    },
+    /// The account is not in the organization any more. Identity Center cleans up what it has there (IAM Identity Center guide,
+    /// `using-service-linked-roles`), so its assignments go too.
+    RemoveAccount {
+        account: String,
+    },
+    /// Long-term keys of the account count as expired until then, as temporary ones do that nobody renews in time.
+    ExpireKeys {
+        account: String,
+        until: Timestamp,
     },
     DelegateAdministration {
         account: Option<String>,
@@ -255,6 +282,15 @@ impl Change {
             | Self::SetIamUserTags { .. }
             | Self::CreateRole { .. }
             | Self::DeleteRole { .. } => iam::apply(&mut hand, self),
+            Self::CreateGroup { .. }
+            | Self::DeleteGroup { .. }
+            | Self::RenameGroup { .. }
+            | Self::RecreateGroup { .. }
+            | Self::AddGroupMember { .. }
+            | Self::RemoveGroupMember { .. }
+            | Self::SetGroupMembers { .. }
+            | Self::RenewGroupMember { .. }
+            | Self::SetGroupExternalId { .. } => groups::apply(&mut hand, self),
             Self::ExpireSessions { role_arn } => {
                 let sessions = hand.world.sessions.values_mut();
                 sessions
@@ -273,6 +309,19 @@ impl Change {
                     .get_mut(account)
                     .ok_or_else(|| missing("account", account))?
                     .status = *status;
+                Ok(None)
+            }
+            Self::RemoveAccount { account } => {
+                let accounts = &mut hand.world.accounts;
+                accounts
+                    .remove(account)
+                    .ok_or_else(|| missing("account", account))?;
+                identity_center::remove_assignments(&mut hand, |row| row.account == *account);
+                Ok(None)
+            }
+            Self::ExpireKeys { account, until } => {
+                let keys = &mut hand.world.expired_keys;
+                keys.insert(account.clone(), *until);
                 Ok(None)
             }
             Self::DelegateAdministration { account } => {

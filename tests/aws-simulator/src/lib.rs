@@ -45,16 +45,21 @@ mod effects;
 mod error;
 mod faults;
 mod gate;
+mod history;
 mod input;
 mod limits;
 mod log;
+mod outages;
 mod random;
+mod replicas;
 mod seed;
 mod server;
 mod services;
+mod sessions;
 mod settings;
 mod simulator;
 mod state;
+mod tenants;
 mod truth;
 mod wire;
 mod world;
@@ -72,8 +77,10 @@ pub use seed::{
     Seed, SeedAccount, SeedAssignment, SeedError, SeedGroup, SeedIamUser, SeedInstance,
     SeedPermissionSet, SeedUser,
 };
+pub use sessions::{CHAINED_SESSION, GROUP_LAG, LONGEST_ROLE_SESSION, LastSession};
 pub use settings::{
-    AbsentDelete, Delay, DelegateRules, OrphanDelete, Rate, Refusal, Settings, Staleness,
+    AbsentDelete, AbsentMembership, Chances, Delay, DelegateRules, IamOutage, OrphanDelete,
+    Outages, Rate, Refusal, Replicas, Settings, Staleness, Tail, Tenants,
 };
 pub use simulator::{ConnectionReset, Simulator};
 pub use truth::{

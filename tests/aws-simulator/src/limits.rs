@@ -22,23 +22,22 @@ struct Bucket {
     filled: Timestamp,
 }
 
+/// Whose budget a call is taken off: per account for IAM, per Region for the services of Identity Center, whose quotas hold for all
+/// callers of an instance together.
+pub(crate) fn quota<'a>(service: Service, account: &'a str, region: &'a str) -> (Service, &'a str) {
+    let per_account = service == Service::Iam;
+    (service, if per_account { account } else { region })
+}
+
 impl Limits {
-    /// Takes one call off the budget of a service: per account for IAM, per Region for the services of Identity Center, whose
-    /// quotas hold for all callers of an instance together.
+    /// Takes one call off a budget.
     pub(crate) fn take(
         &mut self,
-        service: Service,
-        account: &str,
-        region: &str,
+        (service, whose): (Service, &str),
         rate: Option<Rate>,
         now: Timestamp,
     ) -> Result<(), ServiceError> {
         let Some(rate) = rate else { return Ok(()) };
-        let whose = if service == Service::Iam {
-            account
-        } else {
-            region
-        };
         let bucket = self
             .buckets
             .entry((service, whose.to_owned()))
@@ -65,6 +64,8 @@ pub(crate) struct PageRequest<'a> {
     pub(crate) listing: String,
     pub(crate) token: Option<&'a str>,
     pub(crate) limit: Option<usize>,
+    /// How often access has changed so far.
+    pub(crate) revision: u64,
 }
 
 /// Some rows, and a token if there are more.
@@ -86,6 +87,12 @@ pub(crate) fn page<T>(
         .token
         .map(|token| decode(token, &request.listing))
         .transpose()?;
+    let outdated = last
+        .as_ref()
+        .is_some_and(|last| last.revision != request.revision);
+    if outdated && random.chance(settings.chances.token_refused) {
+        return Err(InvalidToken);
+    }
     let after_empty = last.as_ref().is_some_and(|last| last.empty);
     let most = request
         .limit
@@ -117,25 +124,28 @@ pub(crate) fn page<T>(
         key = row_key;
     }
     if rest.peek().is_some() {
-        page.next = Some(encode(&request.listing, page.rows.is_empty(), &key));
+        page.next = Some(encode(request, page.rows.is_empty(), &key));
     }
     Ok(page)
 }
 
-/// A token that this listing did not give.
+/// A token that this listing did not give, or does not take any more.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InvalidToken;
 
 struct Position {
     empty: bool,
+    revision: u64,
     key: String,
 }
 
-fn encode(listing: &str, empty: bool, key: &str) -> String {
+fn encode(request: &PageRequest<'_>, empty: bool, key: &str) -> String {
     let position = format!(
-        "{listing}
+        "{}
 {empty}
-{key}"
+{}
+{key}",
+        request.listing, request.revision
     );
     position.bytes().fold(String::new(), |mut token, byte| {
         let _ = write!(token, "{byte:02x}");
@@ -149,10 +159,11 @@ fn decode(token: &str, listing: &str) -> Result<Position, InvalidToken> {
         .map(|at| u8::from_str_radix(token.get(at..at + 2)?, 16).ok())
         .collect();
     let text = String::from_utf8(bytes.ok_or(InvalidToken)?).map_err(|_| InvalidToken)?;
-    let mut parts = text.splitn(3, '\n');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(of), Some(empty), Some(key)) if of == listing => Ok(Position {
+    let mut parts = text.splitn(4, '\n');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(of), Some(empty), Some(revision), Some(key)) if of == listing => Ok(Position {
             empty: empty == "true",
+            revision: revision.parse().map_err(|_| InvalidToken)?,
             key: key.to_owned(),
         }),
         _ => Err(InvalidToken),
@@ -168,6 +179,7 @@ mod tests {
             listing: "things".to_owned(),
             token,
             limit: None,
+            revision: 0,
         }
     }
 
@@ -208,6 +220,7 @@ mod tests {
             listing: "other".to_owned(),
             token: first.next.as_deref(),
             limit: None,
+            revision: 0,
         };
         assert!(page(rows(), &other, &settings, &mut Random::new(0)).is_err());
         assert!(page(rows(), &request(Some("zz")), &settings, &mut Random::new(0)).is_err());

@@ -123,6 +123,10 @@ impl Log {
         self.records.iter().skip(from).cloned().collect()
     }
 
+    pub(crate) fn forget(&mut self, through: u64) {
+        self.records.retain(|record| record.sequence > through);
+    }
+
     pub(crate) fn clear(&mut self) {
         self.records.clear();
     }

@@ -41,9 +41,20 @@ impl Random {
         self.0.usize(..=most)
     }
 
+    /// Evenly between 0 and 1.
+    pub(crate) fn share(&mut self) -> f64 {
+        self.0.f64()
+    }
+
+    /// One of these.
+    pub(crate) fn one_of<T: Copy>(&mut self, first: T, others: &[T]) -> T {
+        let drawn = self.up_to(others.len());
+        others.get(drawn).copied().unwrap_or(first)
+    }
+
     /// True with the given probability.
     pub(crate) fn chance(&mut self, probability: f64) -> bool {
-        probability >= 1.0 || self.0.f64() < probability
+        probability >= 1.0 || (probability > 0.0 && self.0.f64() < probability)
     }
 
     pub(crate) fn delay(&mut self, delay: Delay) -> SignedDuration {

@@ -1,9 +1,12 @@
 //! What can be set while the simulator runs.
 
+mod unsettled;
+
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::wire::Service;
+pub use unsettled::{Chances, IamOutage, Outages, Replicas, Tail, Tenants};
 
 /// How this AWS behaves where AWS leaves room: speeds, limits, and what its documents do not settle.
 ///
@@ -13,17 +16,22 @@ use crate::wire::Service;
 pub struct Settings {
     /// From a Create or `DeleteAccountAssignment` to its SUCCEEDED or FAILED.
     pub assignment_delay: Delay,
+    /// Some of these take longer.
+    pub assignment_tail: Tail,
     /// How much later than the status the effect appears; negative for earlier.
-    pub effect_shift: SignedDuration,
+    pub effect_shift: Delay,
     /// What `DeleteAccountAssignment` answers for an assignment that is not there (AWS documents none of them).
     pub absent_delete: AbsentDelete,
+    /// What `DeleteGroupMembership` answers for a membership that is not there (AWS calls it idempotent and lists
+    /// `ResourceNotFoundException`).
+    pub absent_membership: AbsentMembership,
     /// How `CreateAccountAssignment` refuses a principal that is not in the directory.
     pub unknown_principal: Refusal,
     /// How `DeleteAccountAssignment` ends when the principal has left the directory.
     pub orphan_delete: OrphanDelete,
     /// After this the assignments of a deleted principal vanish by themselves; absent: never.
     pub orphans_vanish_after: Option<SignedDuration>,
-    /// After this an assignment request id is forgotten; absent: never (AWS documents no time).
+    /// After this an assignment request id is forgotten; absent: when a thousand are newer (AWS documents no time).
     pub request_retention: Option<SignedDuration>,
     /// Assignment operations that may be under way at once (IAM Identity Center quotas: 15, in older texts 10).
     pub assignments_in_flight: usize,
@@ -33,6 +41,12 @@ pub struct Settings {
     pub identity_store_rate: Option<Rate>,
     /// Calls per second and account for IAM, whose limit AWS does not publish. Absent: no limit.
     pub iam_rate: Option<Rate>,
+    /// Others who use the same quotas; absent: nobody.
+    pub tenants: Option<Tenants>,
+    /// What happens by chance.
+    pub chances: Chances,
+    /// What is down.
+    pub outages: Outages,
     /// Most rows on a page, whatever the caller asks for.
     pub page_size: usize,
     /// Pages hold a random number of rows, sometimes none, with more to come.
@@ -43,8 +57,10 @@ pub struct Settings {
     pub rows_through_groups: bool,
     /// What a delegated administrator is refused.
     pub delegate: DelegateRules,
-    /// How old the copy is that reads are answered from.
+    /// How old the copy is that reads are answered from; with [`replicas`](Self::replicas) the oldest.
     pub staleness: Staleness,
+    /// Reads are answered from one of several copies; absent: there is one, exactly as old as said.
+    pub replicas: Option<Replicas>,
     /// What every call takes before anything happens.
     pub latency: Delay,
     /// How far the `Date` header is ahead of the simulator's clock.
@@ -59,8 +75,10 @@ impl Default for Settings {
         });
         Self {
             assignment_delay: Delay::exactly(SignedDuration::from_secs(2)),
-            effect_shift: SignedDuration::ZERO,
+            assignment_tail: Tail::NONE,
+            effect_shift: Delay::NONE,
             absent_delete: AbsentDelete::NotFound,
+            absent_membership: AbsentMembership::NotFound,
             unknown_principal: Refusal::AtOnce,
             orphan_delete: OrphanDelete::Fails,
             orphans_vanish_after: None,
@@ -69,12 +87,16 @@ impl Default for Settings {
             sso_admin_rate: twenty,
             identity_store_rate: twenty,
             iam_rate: None,
+            tenants: None,
+            chances: Chances::default(),
+            outages: Outages::default(),
             page_size: 100,
             short_pages: false,
             names_ignore_case: true,
             rows_through_groups: true,
             delegate: DelegateRules::default(),
             staleness: Staleness::default(),
+            replicas: None,
             latency: Delay::NONE,
             clock_skew: SignedDuration::ZERO,
         }
@@ -143,6 +165,20 @@ pub enum AbsentDelete {
     Succeeds,
     /// `IN_PROGRESS`, then FAILED.
     Fails,
+    /// One of these, drawn anew for each.
+    Any,
+}
+
+/// The answer to deleting a membership that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AbsentMembership {
+    /// `ResourceNotFoundException`.
+    NotFound,
+    /// Success.
+    Succeeds,
+    /// One of these, drawn anew for each.
+    Either,
 }
 
 /// When a request is refused.
@@ -153,6 +189,8 @@ pub enum Refusal {
     AtOnce,
     /// By a FAILED status later.
     Later,
+    /// One of these, drawn anew for each.
+    Either,
 }
 
 /// The end of deleting the assignment of a principal that has left the directory.
@@ -165,6 +203,8 @@ pub enum OrphanDelete {
     FailsAndRemoves,
     /// SUCCEEDED.
     Succeeds,
+    /// One of these, drawn when the delete is accepted.
+    Any,
 }
 
 /// What a delegated administrator is refused (IAM Identity Center guide, delegated administration).
@@ -199,6 +239,15 @@ pub struct Staleness {
 }
 
 impl Settings {
+    pub(crate) fn staleness(&self, service: Service) -> SignedDuration {
+        match service {
+            Service::SsoAdmin => self.staleness.sso_admin,
+            Service::IdentityStore => self.staleness.identity_store,
+            Service::Iam => self.staleness.iam,
+            Service::Sts | Service::Organizations => SignedDuration::ZERO,
+        }
+    }
+
     pub(crate) fn rate(&self, service: Service) -> Option<Rate> {
         match service {
             Service::SsoAdmin => self.sso_admin_rate,

@@ -16,6 +16,7 @@ use crate::error::ServiceError;
 use crate::faults::{Ending, Fault, PlacedFault};
 use crate::log::{CallRecord, Reply};
 use crate::seed::{Seed, SeedError};
+use crate::sessions::{GROUP_LAG, LONGEST_ROLE_SESSION, LastSession};
 use crate::settings::Settings;
 use crate::state::{Arrival, State};
 use crate::truth::Truth;
@@ -37,6 +38,19 @@ struct Shared {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("connection reset by peer")]
 pub struct ConnectionReset;
+
+/// A caller's interest in the answer to a call; it ends when the caller gives up.
+struct Interest<'a> {
+    simulator: &'a Simulator,
+    due: Timestamp,
+    sequence: u64,
+}
+
+impl Drop for Interest<'_> {
+    fn drop(&mut self) {
+        self.simulator.state().abandon(self.due, self.sequence);
+    }
+}
 
 impl Simulator {
     /// A simulator of the world that `seed` describes.
@@ -76,6 +90,11 @@ impl Simulator {
             gate(&call)
         });
         let arrival = self.state().arrive(received, self.now(), fate);
+        let _interest = Interest {
+            simulator: self,
+            due: arrival.due,
+            sequence: arrival.sequence,
+        };
         self.shared.clock.sleep_until(arrival.due).await;
         let (ending, answer) = match arrival.script.instead.clone() {
             Some(ending) => (Some(ending), None),
@@ -176,7 +195,7 @@ impl Simulator {
         let now = self.now();
         let state = &mut *self.settled();
         let made = change.apply(&mut state.world, &state.settings, now, &mut state.random);
-        state.effects.look(&state.world, now, Author::People);
+        state.look(now, Author::People);
         made
     }
 
@@ -193,6 +212,34 @@ impl Simulator {
     /// What has been sent and may still take effect.
     pub fn outstanding(&self) -> Vec<Outstanding> {
         self.settled().outstanding()
+    }
+
+    /// Whether a user, by id or by a name it has or had, can act in an account at a time, in a session started before or now, if the user
+    /// makes the most of what it is given. For a time to come: if nothing changes until then.
+    ///
+    /// An account that is suspended or gone ends nothing here.
+    pub fn can_act(&self, user: &str, account: &str, at: Timestamp) -> bool {
+        let times = self.settled().history.use_of(user, account);
+        times.iter().any(|span| span.has(at))
+    }
+
+    /// The times at which [`can_act`](Self::can_act) is so, each with its beginning and its end, which is [`Timestamp::MAX`] while a
+    /// session can be started.
+    pub fn times_of_use(&self, user: &str, account: &str) -> Vec<(Timestamp, Timestamp)> {
+        let times = self.settled().history.use_of(user, account);
+        times.iter().map(|span| (span.from, span.until)).collect()
+    }
+
+    /// When the last session ends that this access gives or gave.
+    pub fn last_session_end(&self, access: &AccessTuple) -> LastSession {
+        self.settled().history.last_session(access)
+    }
+
+    /// Forgets whatever lets nobody act at or after that time. What is asked about earlier times is then answered wrongly.
+    pub fn forget_sessions(&self, before: Timestamp) {
+        let longest = GROUP_LAG.saturating_add(LONGEST_ROLE_SESSION);
+        let ended = before.saturating_sub(longest).unwrap_or(Timestamp::MIN);
+        self.state().history.forget(ended);
     }
 
     /// Whose membership in what has that id.
@@ -264,6 +311,11 @@ impl Simulator {
         self.settled().log.since(sequence)
     }
 
+    /// Forgets the calls up to that number.
+    pub fn forget_calls(&self, through: u64) {
+        self.state().log.forget(through);
+    }
+
     /// Forgets the calls so far. Numbers go on.
     pub fn clear_calls(&self) {
         self.state().log.clear();
@@ -288,5 +340,35 @@ impl Simulator {
         let mut state = self.state();
         state.settle(self.now());
         state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::faults::{Action, Fault};
+
+    /// A run of a day has thousands of callers that give up, and their answers would stay for ever.
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_waits_for_is_not_kept() {
+        let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
+        let simulator = Simulator::new(&Seed::example(), clock).unwrap();
+        for after in [false, true] {
+            let late = Fault::new(Action::Delay(jiff::SignedDuration::from_secs(20)));
+            let late = if after { late.after_effect() } else { late };
+            simulator.add_fault(late.times(1));
+            let request = http::Request::post("/")
+                .header("x-amz-target", "SWBExternalService.ListInstances")
+                .body(Bytes::from_static(b"{}"))
+                .unwrap();
+            let call = simulator.call(request);
+            let answer = tokio::time::timeout(Duration::from_secs(10), call).await;
+            assert!(answer.is_err(), "the caller gives up");
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            let state = simulator.settled();
+            assert_eq!(state.answers.len(), 0, "{:?}", state.answers);
+        }
     }
 }

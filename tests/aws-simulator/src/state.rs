@@ -10,12 +10,15 @@ use crate::effects::{Author, Effects, Outstanding};
 use crate::error::ServiceError;
 use crate::faults::{Ending, Faults, Script};
 use crate::gate::{Fate, GateCall};
-use crate::limits::Limits;
+use crate::history::History;
+use crate::limits::{self, Limits};
 use crate::log::{CallRecord, Log};
 use crate::random::Random;
+use crate::replicas::Copies;
 use crate::seed::{Seed, SeedError};
 use crate::services::{self, Context};
 use crate::settings::Settings;
+use crate::tenants::Others;
 use crate::wire::{Call, Received, Service};
 use crate::world::World;
 
@@ -25,9 +28,12 @@ pub(crate) struct State {
     pub(crate) settings: Settings,
     pub(crate) faults: Faults,
     limits: Limits,
+    others: Others,
+    copies: Copies,
     pub(crate) log: Log,
     pub(crate) random: Random,
     pub(crate) effects: Effects,
+    pub(crate) history: History,
     calls: u64,
     /// Calls that have arrived and are to be carried out, by the time for it and their number.
     waiting: BTreeMap<(Timestamp, u64), Work>,
@@ -38,6 +44,8 @@ pub(crate) struct State {
 #[derive(Debug)]
 struct Work {
     call: Call,
+    /// Whether anybody still waits for the answer.
+    wanted: bool,
     fail_operation: Option<String>,
 }
 
@@ -57,6 +65,7 @@ impl State {
         let world = seed.world(now, &mut random)?;
         let mut effects = Effects::default();
         effects.look(&world, now, Author::People);
+        let history = History::of(&world);
         let mut faults = Faults::default();
         for fault in &seed.faults {
             faults.add(fault.clone());
@@ -66,9 +75,12 @@ impl State {
             settings: seed.settings.clone(),
             faults,
             limits: Limits::default(),
+            others: Others::default(),
+            copies: Copies::default(),
             log: Log::default(),
             random,
             effects,
+            history,
             calls: 0,
             waiting: BTreeMap::new(),
             answers: BTreeMap::new(),
@@ -107,6 +119,13 @@ impl State {
             None => script,
             Some(fate) => script.under(fate, call.service),
         };
+        let mut script = script;
+        if script.instead.is_none() {
+            script.instead =
+                self.settings
+                    .outages
+                    .ending(call.service, &call.operation, &mut self.random);
+        }
         let delay = script
             .delay_before
             .saturating_add(self.random.delay(self.settings.latency));
@@ -131,6 +150,7 @@ impl State {
             None => {
                 let work = Work {
                     call,
+                    wanted: true,
                     fail_operation: arrival.script.fail_operation.clone(),
                 };
                 self.waiting.insert((due, sequence), work);
@@ -154,14 +174,28 @@ impl State {
                 .filter(|due| *due <= now);
             match (event, call) {
                 (Some(event), call) if call.is_none_or(|due| event <= due) => {
-                    self.world.settle(event, &self.settings);
-                    let by = Author::Call { sequence: None };
-                    self.effects.look(&self.world, event, by);
+                    if self.world.settle(event, &self.settings) {
+                        self.look(event, Author::Call { sequence: None });
+                    }
                 }
                 (_, Some(_)) => self.carry_out_next(),
                 (_, None) => return,
             }
         }
+    }
+
+    /// Nobody waits for the answer of that call any more.
+    pub(crate) fn abandon(&mut self, due: Timestamp, sequence: u64) {
+        self.answers.remove(&sequence);
+        if let Some(work) = self.waiting.get_mut(&(due, sequence)) {
+            work.wanted = false;
+        }
+    }
+
+    /// Notes what has changed in who has access.
+    pub(crate) fn look(&mut self, now: Timestamp, by: Author) {
+        self.effects.look(&self.world, now, by);
+        self.history.look(&self.world, now);
     }
 
     /// What has been sent and is not done: calls on their way, and operations under way.
@@ -200,10 +234,13 @@ impl State {
             return;
         };
         let answer = self.carry_out(&work, now);
-        let by = Author::Call {
-            sequence: Some(sequence),
-        };
-        self.effects.look(&self.world, now, by);
+        // Most calls read, and looking at the whole world costs more than all the rest of a call.
+        if answer.is_ok() && !services::is_read(&work.call.operation) {
+            let by = Author::Call {
+                sequence: Some(sequence),
+            };
+            self.look(now, by);
+        }
         let outcome = answer
             .as_ref()
             .map_or_else(|error| error.code.clone(), |_| "Success".to_owned());
@@ -211,7 +248,9 @@ impl State {
             record.handled = Some(now);
             record.outcome = Some(outcome);
         });
-        self.answers.insert(sequence, answer);
+        if work.wanted {
+            self.answers.insert(sequence, answer);
+        }
     }
 
     fn carry_out(&mut self, work: &Work, now: Timestamp) -> Result<Value, ServiceError> {
@@ -224,16 +263,27 @@ impl State {
             .as_ref()
             .map(|credentials| credentials.region.as_str())
             .unwrap_or_default();
+        self.settings.outages.admit(call.service, &call.operation)?;
+        let quota = limits::quota(call.service, &caller.account, region);
+        let taken = self
+            .others
+            .taken(quota, self.settings.tenants, now, &mut self.random);
         let rate = self.settings.rate(call.service);
         self.limits
-            .take(call.service, &caller.account, region, rate, now)?;
+            .take(quota, rate.map(|rate| taken.leaves(rate)), now)?;
+        let seen = self
+            .copies
+            .seen(call.service, &self.settings, now, &mut self.random);
         let mut context = Context {
             now,
+            revision: self.history.revision(),
+            seen,
             region,
             caller: &caller,
             settings: &self.settings,
             world: &mut self.world,
             random: &mut self.random,
+            places_taken: taken.in_flight,
             fail_operation: work.fail_operation.clone(),
         };
         services::handle(&mut context, call)

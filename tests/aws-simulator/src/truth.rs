@@ -88,7 +88,7 @@ pub struct TrueInstance {
     pub groups: Vec<TrueGroup>,
     /// Assignments that stand.
     pub assignments: Vec<TrueAssignment>,
-    /// All operations so far.
+    /// All operations that are remembered.
     pub operations: Vec<TrueOperation>,
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) instances: Vec<Instance>,
     /// Temporary credentials, by access key id.
     pub(crate) sessions: BTreeMap<String, Session>,
+    /// By account, until when its long-term keys count as expired.
+    pub(crate) expired_keys: BTreeMap<String, Timestamp>,
 }
 
 /// One account of the organization.
@@ -92,9 +94,10 @@ impl World {
             .min()
     }
 
-    /// Lets everything happen that is due at `now`.
-    pub(crate) fn settle(&mut self, now: Timestamp, settings: &Settings) {
+    /// Lets everything happen that is due at `now`. Answers whether it changed who has access.
+    pub(crate) fn settle(&mut self, now: Timestamp, settings: &Settings) -> bool {
         let accounts = &self.accounts;
+        let mut changed = false;
         for instance in &mut self.instances {
             let (assignments, directory, sets) = (
                 &mut instance.assignments,
@@ -111,8 +114,9 @@ impl World {
                 permission_set_exists: &|arn| sets.contains_key(arn),
                 settings,
             };
-            assignments.settle(now, &facts);
+            changed |= assignments.settle(now, &facts);
         }
+        changed
     }
 }
 

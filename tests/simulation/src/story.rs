@@ -276,7 +276,7 @@ impl Cloud {
             min: millis(self.assignment_delay / 10),
             max: millis(self.assignment_delay),
         };
-        settings.effect_shift = SignedDuration::from_millis(self.effect_shift);
+        settings.effect_shift = Delay::exactly(SignedDuration::from_millis(self.effect_shift));
         settings.staleness = Staleness {
             sso_admin: millis(self.staleness),
             identity_store: millis(self.staleness),

@@ -1,5 +1,7 @@
 //! Changes in Identity Center.
 
+use jiff::Timestamp;
+
 use super::{Change, ChangeError, Changed, Hand, missing, taken};
 use crate::clock::later;
 use crate::world::assignments::{Principal, PrincipalType, Tuple};
@@ -9,7 +11,7 @@ use crate::world::instance::Instance;
 /// Who the ids of synchronised users and groups are from.
 const ISSUER: &str = "https://scim.example.com";
 
-fn user_id(instance: &Instance, user: &str) -> Option<String> {
+pub(super) fn user_id(instance: &Instance, user: &str) -> Option<String> {
     let users = &instance.directory.users;
     users
         .get(user)
@@ -17,7 +19,7 @@ fn user_id(instance: &Instance, user: &str) -> Option<String> {
         .map(|user| user.id.clone())
 }
 
-fn group_id(instance: &Instance, group: &str) -> Option<String> {
+pub(super) fn group_id(instance: &Instance, group: &str) -> Option<String> {
     let groups = &instance.directory.groups;
     groups
         .get(group)
@@ -34,7 +36,7 @@ fn permission_set_arn(instance: &Instance, set: &str) -> Option<String> {
 
 /// The principal of a standing assignment that has left the directory.
 fn orphan(instance: &Instance, id: &str) -> Option<Principal> {
-    let mut rows = instance.assignments.rows(jiff::Timestamp::MAX);
+    let mut rows = instance.assignments.rows(Timestamp::MAX);
     rows.find(|row| row.principal.id == id)
         .map(|row| row.principal.clone())
 }
@@ -65,7 +67,7 @@ fn tuple(instance: &Instance, account: &str, set: &str, principal: &str) -> Opti
 
 impl Hand<'_> {
     /// The instance in which `find` finds something, and what it finds.
-    fn find<T>(
+    pub(super) fn find<T>(
         &self,
         kind: &'static str,
         name: &str,
@@ -81,7 +83,7 @@ impl Hand<'_> {
     }
 
     /// An instance, the first one for whatever is new.
-    fn instance(&mut self, index: usize) -> Result<&mut Instance, ChangeError> {
+    pub(super) fn instance(&mut self, index: usize) -> Result<&mut Instance, ChangeError> {
         self.world
             .instances
             .get_mut(index)
@@ -104,22 +106,6 @@ impl Hand<'_> {
         Ok(None)
     }
 
-    fn set_member(&mut self, group: &str, user: &str, member: bool) -> Changed {
-        let (index, group) = self.find("group", group, |instance| group_id(instance, group))?;
-        let now = self.now;
-        let Some(instance) = self.world.instances.get_mut(index) else {
-            return Ok(None);
-        };
-        let user = user_id(instance, user).ok_or_else(|| missing("user", user))?;
-        if member {
-            return Ok(instance
-                .directory
-                .join(&group, &user, now, now, self.random));
-        }
-        instance.directory.leave(&group, &user, now);
-        Ok(None)
-    }
-
     fn add_user(&mut self, index: usize, name: &str, external_ids: Vec<ExternalId>) -> Changed {
         let now = self.now;
         let Some(instance) = self.world.instances.get_mut(index) else {
@@ -133,7 +119,12 @@ impl Hand<'_> {
         Ok(Some(user.id.clone()))
     }
 
-    fn add_group(&mut self, index: usize, name: &str, external_ids: Vec<ExternalId>) -> Changed {
+    pub(super) fn add_group(
+        &mut self,
+        index: usize,
+        name: &str,
+        external_ids: Vec<ExternalId>,
+    ) -> Changed {
         let now = self.now;
         let Some(instance) = self.world.instances.get_mut(index) else {
             return Err(missing("instance", "first"));
@@ -146,7 +137,12 @@ impl Hand<'_> {
         Ok(Some(group.id.clone()))
     }
 
-    fn remove(&mut self, kind: PrincipalType, index: usize, id: &str) -> Result<(), ChangeError> {
+    pub(super) fn remove(
+        &mut self,
+        kind: PrincipalType,
+        index: usize,
+        id: &str,
+    ) -> Result<(), ChangeError> {
         let now = self.now;
         let vanish_at = self
             .settings
@@ -192,18 +188,9 @@ impl Hand<'_> {
         let (index, arn) = self.find("permission set", set, |instance| {
             permission_set_arn(instance, set)
         })?;
-        let now = self.now;
-        let instance = self.instance(index)?;
-        let rows: Vec<Tuple> = instance
-            .assignments
-            .rows(now)
-            .filter(|row| row.permission_set == arn)
-            .cloned()
-            .collect();
-        for row in rows {
-            instance.assignments.set(row, now, false);
-        }
-        let removed = instance
+        remove_assignments(self, |row| row.permission_set == arn);
+        let removed = self
+            .instance(index)?
             .permission_sets
             .remove(&arn)
             .ok_or_else(|| missing("permission set", set))?;
@@ -211,7 +198,19 @@ impl Hand<'_> {
     }
 }
 
-fn external(id: Option<&String>) -> Vec<ExternalId> {
+/// Removes all assignments of that kind, at once.
+pub(super) fn remove_assignments(hand: &mut Hand<'_>, removed: impl Fn(&Tuple) -> bool) {
+    let now = hand.now;
+    for instance in &mut hand.world.instances {
+        let rows = instance.assignments.rows(now);
+        let rows: Vec<Tuple> = rows.filter(|row| removed(row)).cloned().collect();
+        for row in rows {
+            instance.assignments.set(row, now, false);
+        }
+    }
+}
+
+pub(super) fn external(id: Option<&String>) -> Vec<ExternalId> {
     id.map(|id| ExternalId {
         issuer: ISSUER.to_owned(),
         id: id.clone(),
@@ -260,39 +259,6 @@ pub(super) fn apply(hand: &mut Hand<'_>, change: &Change) -> Changed {
         }
         Change::EnableUser { user } => hand.with_user(user, |user| user.enabled = true),
         Change::DisableUser { user } => hand.with_user(user, |user| user.enabled = false),
-        Change::CreateGroup {
-            display_name,
-            external_id,
-        } => hand.add_group(0, display_name, external(external_id.as_ref())),
-        Change::DeleteGroup { group } => {
-            let (index, id) = hand.find("group", group, |instance| group_id(instance, group))?;
-            hand.remove(PrincipalType::Group, index, &id)?;
-            Ok(None)
-        }
-        Change::RecreateGroup { group } => {
-            let (index, id) = hand.find("group", group, |instance| group_id(instance, group))?;
-            let old = hand
-                .instance(index)?
-                .directory
-                .groups
-                .get(&id)
-                .cloned()
-                .ok_or_else(|| missing("group", group))?;
-            hand.remove(PrincipalType::Group, index, &id)?;
-            hand.add_group(index, &old.display_name, old.external_ids)
-        }
-        Change::RenameGroup {
-            group,
-            display_name,
-        } => {
-            let (index, id) = hand.find("group", group, |instance| group_id(instance, group))?;
-            if let Some(group) = hand.instance(index)?.directory.groups.get_mut(&id) {
-                display_name.clone_into(&mut group.display_name);
-            }
-            Ok(None)
-        }
-        Change::AddGroupMember { group, user } => hand.set_member(group, user, true),
-        Change::RemoveGroupMember { group, user } => hand.set_member(group, user, false),
         Change::CreatePermissionSet {
             name,
             session_duration,

@@ -29,6 +29,7 @@ impl Seed {
             accounts: BTreeMap::new(),
             instances: Vec::new(),
             sessions: BTreeMap::new(),
+            expired_keys: BTreeMap::new(),
         };
         let management = SeedAccount {
             id: self.management_account.clone(),

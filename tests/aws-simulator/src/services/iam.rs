@@ -2,7 +2,6 @@
 
 mod tags;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Answer, Context};
@@ -120,6 +119,7 @@ fn page<T: Into<Value>>(
         listing,
         token: input.text("Marker", &ANY_TEXT)?,
         limit: Some(limit),
+        revision: context.revision,
     };
     let page = limits::page(rows.into_iter(), &request, context.settings, context.random)
         .map_err(|_| ServiceError::invalid(IAM, "Invalid Marker."))?;
@@ -154,7 +154,7 @@ fn create_user(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
 }
 
 fn get_user(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
-    let seen = context.seen_at(context.settings.staleness.iam);
+    let seen = context.seen;
     let name = input.text("UserName", &IAM_USER_NAME)?;
     let name = name.ok_or_else(|| {
         ServiceError::invalid(
@@ -212,7 +212,7 @@ fn create_group(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
 }
 
 fn get_group(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
-    let seen = context.seen_at(context.settings.staleness.iam);
+    let seen = context.seen;
     let name = input.required("GroupName", &IAM_GROUP_NAME)?;
     let iam = own(context)?;
     let group = group(iam, name)?;
@@ -290,7 +290,7 @@ fn remove_user_from_group(context: &mut Context<'_>, input: &Input<'_>) -> Answe
 }
 
 fn list_groups_for_user(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
-    let seen: Timestamp = context.seen_at(context.settings.staleness.iam);
+    let seen = context.seen;
     let name = input.required("UserName", &IAM_USER_NAME)?;
     let iam = own(context)?;
     let id = user(iam, name)?.id.clone();

@@ -92,7 +92,7 @@ fn list_accounts(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
         "accounts".to_owned(),
         20,
         rows,
-        (context.settings, context.random),
+        (context.settings, context.revision, context.random),
     )?;
     Ok(json!({ "Accounts": page.rows, "NextToken": page.next }))
 }

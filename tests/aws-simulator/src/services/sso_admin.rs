@@ -136,7 +136,7 @@ fn list_instances(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
         format!("instances {everywhere}"),
         100,
         rows.into_iter(),
-        (context.settings, context.random),
+        (context.settings, context.revision, context.random),
     )?;
     Ok(json!({ "Instances": page.rows, "NextToken": page.next }))
 }

@@ -14,6 +14,9 @@ const STS: Service = Service::Sts;
 /// A role that takes on a role gets an hour at most (IAM guide, role chaining).
 const CHAINED_SECONDS: usize = 3600;
 
+/// For so long temporary credentials are refused as expired, and from then on as unknown.
+const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
 pub(super) fn handle(context: &mut Context<'_>, operation: &str, input: &Input<'_>) -> Answer {
     match operation {
         "GetCallerIdentity" => Ok(caller_identity(context.caller)),
@@ -91,6 +94,12 @@ fn assume_role(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
             "Expiration": iso(expires),
         },
     });
+    // Long after their end nobody uses them any more.
+    let now = context.now;
+    context
+        .world
+        .sessions
+        .retain(|_, session| later(session.expires, FORGOTTEN_AFTER) > now);
     context.world.sessions.insert(
         access_key_id,
         Session {

@@ -1,11 +1,12 @@
 //! Account assignments, and the operations that make and remove them in their own time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::later;
+use crate::random::Random;
 use crate::settings::{OrphanDelete, Settings};
 use crate::world::directory::Directory;
 use crate::world::timeline::Timeline;
@@ -76,6 +77,8 @@ pub(crate) struct Operation {
     pub(crate) effect_at: Timestamp,
     /// Why it fails whatever the world looks like then.
     pub(crate) planned_failure: Option<String>,
+    /// How it ends without its principal, where the settings leave that open.
+    pub(crate) as_orphan: OrphanDelete,
     /// What came of it, known from the first of the two moments on.
     outcome: Option<Result<(), String>>,
     progress: Progress,
@@ -104,6 +107,7 @@ impl Operation {
             status_at: later(now, delay),
             effect_at: later(now, delay.saturating_add(shift)).max(now),
             planned_failure: None,
+            as_orphan: OrphanDelete::Fails,
             outcome: None,
             progress: Progress::default(),
         }
@@ -129,6 +133,29 @@ impl Operation {
     }
 }
 
+/// Seen in the wild, in the public tracker of aws-samples/aws-identitycenter-codepipeline-auto-assignment, number 31.
+fn takes_longer(account: &str) -> String {
+    format!(
+        "AWS SSO is unable to complete your request at this time. Obtaining permissions to manage your AWS account '{account}' takes \
+         longer than usual. Please try again in a few minutes."
+    )
+}
+
+/// A reason for which an operation fails though everything that it connects is there.
+pub(crate) fn passing_failure(kind: OperationKind, account: &str, random: &mut Random) -> String {
+    // Seen in the wild, in the public tracker of awslabs/landing-zone-accelerator-on-aws, numbers 215 and 496.
+    let denied = "Received a 403 status error: Access denied by IAM. Please check your policy, or wait for role propagation to complete.";
+    // A permission set's first assignment in an account makes a role there, and roles have a quota: the public tracker of
+    // aws-samples/iam-identity-center-team, number 522. The words are IAM's.
+    let full = "Received a 409 status error: Cannot exceed quota for RolesPerAccount: 1000";
+    let longer = takes_longer(account);
+    let drawn = match kind {
+        OperationKind::Creation => random.one_of(longer.as_str(), &[denied, full]),
+        OperationKind::Deletion => random.one_of(longer.as_str(), &[denied]),
+    };
+    drawn.to_owned()
+}
+
 /// What the end of an operation depends on.
 pub(crate) struct Facts<'a> {
     pub(crate) directory: &'a Directory,
@@ -138,6 +165,13 @@ pub(crate) struct Facts<'a> {
 }
 
 impl Facts<'_> {
+    fn as_orphan(&self, operation: &Operation) -> OrphanDelete {
+        match self.settings.orphan_delete {
+            OrphanDelete::Any => operation.as_orphan,
+            settled => settled,
+        }
+    }
+
     fn outcome(&self, operation: &Operation) -> Result<(), String> {
         let Tuple {
             account,
@@ -148,14 +182,10 @@ impl Facts<'_> {
             return Err(reason.clone());
         }
         if !(self.account_is_active)(account) {
-            // Seen in the wild, in the public tracker of aws-samples/aws-identitycenter-codepipeline-auto-assignment, number 31.
-            return Err(format!(
-                "AWS SSO is unable to complete your request at this time. Obtaining permissions to manage your AWS account \
-                 '{account}' takes longer than usual. Please try again in a few minutes."
-            ));
+            return Err(takes_longer(account));
         }
         let tolerates_orphan = operation.kind == OperationKind::Deletion
-            && self.settings.orphan_delete == OrphanDelete::Succeeds;
+            && self.as_orphan(operation) == OrphanDelete::Succeeds;
         if !principal.is_in(self.directory) && !tolerates_orphan {
             // Seen in the wild, in the public tracker of the Terraform AWS provider, number 19341.
             let (kind, id, store) = (principal.kind.name(), &principal.id, &self.directory.id);
@@ -178,7 +208,7 @@ impl Facts<'_> {
             (OperationKind::Creation, Ok(())) => Some(true),
             (OperationKind::Deletion, Ok(())) => Some(false),
             (OperationKind::Deletion, Err(_)) => {
-                let removes = self.settings.orphan_delete == OrphanDelete::FailsAndRemoves;
+                let removes = self.as_orphan(operation) == OrphanDelete::FailsAndRemoves;
                 (removes
                     && operation.planned_failure.is_none()
                     && !operation.tuple.principal.is_in(self.directory))
@@ -189,12 +219,17 @@ impl Facts<'_> {
     }
 }
 
+/// So many operations are remembered even if they are to be remembered for ever.
+const KEPT: usize = 1000;
+
 /// All assignments of an instance.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Assignments {
     rows: BTreeMap<Tuple, Timeline<bool>>,
-    /// All operations ever, by request id.
+    /// All operations that are remembered, by request id.
     operations: BTreeMap<String, Operation>,
+    /// Their request ids, the oldest first.
+    started: VecDeque<String>,
     /// Request ids of those that are not over.
     pending: Vec<String>,
     vanishing: Vec<(Timestamp, Principal)>,
@@ -246,10 +281,29 @@ impl Assignments {
             .map(|(tuple, _)| tuple)
     }
 
-    pub(crate) fn start(&mut self, operation: Operation) -> &Operation {
+    /// Starts an operation, and forgets those that are older than `retention` or too many.
+    pub(crate) fn start(
+        &mut self,
+        operation: Operation,
+        retention: Option<SignedDuration>,
+    ) -> &Operation {
+        self.forget(operation.created, retention);
         let id = operation.request_id.clone();
+        self.started.push_back(id.clone());
         self.pending.push(id.clone());
         self.operations.entry(id).or_insert(operation)
+    }
+
+    fn forget(&mut self, now: Timestamp, retention: Option<SignedDuration>) {
+        while let Some(oldest) = self.started.front().and_then(|id| self.operations.get(id)) {
+            let old = retention.is_some_and(|kept| now.duration_since(oldest.created) > kept);
+            if !oldest.is_over() || !(old || self.started.len() > KEPT) {
+                return;
+            }
+            if let Some(id) = self.started.pop_front() {
+                self.operations.remove(&id);
+            }
+        }
     }
 
     pub(crate) fn operation(&self, request_id: &str) -> Option<&Operation> {
@@ -276,8 +330,9 @@ impl Assignments {
             .min()
     }
 
-    /// Carries out what is due at `now`.
-    pub(crate) fn settle(&mut self, now: Timestamp, facts: &Facts<'_>) {
+    /// Carries out what is due at `now`. Answers whether a row came or went.
+    pub(crate) fn settle(&mut self, now: Timestamp, facts: &Facts<'_>) -> bool {
+        let mut changed = false;
         for id in &self.pending {
             let Some(operation) = self.operations.get_mut(id) else {
                 continue;
@@ -297,6 +352,7 @@ impl Assignments {
                     let row = self.rows.entry(operation.tuple.clone()).or_default();
                     if row.holds() != present {
                         row.set(now, present);
+                        changed = true;
                     }
                 }
             }
@@ -314,10 +370,15 @@ impl Assignments {
             .partition(|(at, _)| *at <= now);
         self.vanishing = later;
         for (_, gone) in due {
-            self.rows
+            for (_, row) in self
+                .rows
                 .iter_mut()
                 .filter(|(tuple, row)| tuple.principal == gone && row.holds())
-                .for_each(|(_, row)| row.set(now, false));
+            {
+                row.set(now, false);
+                changed = true;
+            }
         }
+        changed
     }
 }

@@ -77,18 +77,23 @@ impl World {
             )
         };
         let caller = self.who(credentials).ok_or_else(invalid)?;
-        if let Some(session) = self.sessions.get(&credentials.access_key_id) {
-            if credentials.session_token.as_deref() != Some(&session.token) {
+        let expired = match self.sessions.get(&credentials.access_key_id) {
+            Some(session) if credentials.session_token.as_deref() != Some(&session.token) => {
                 return Err(invalid());
             }
-            if session.expires <= now {
-                let code = code("ExpiredToken", "ExpiredTokenException");
-                return Err(ServiceError::new(
-                    service,
-                    code,
-                    "The security token included in the request is expired",
-                ));
+            Some(session) => session.expires <= now,
+            None => {
+                let until = self.expired_keys.get(&caller.account);
+                until.is_some_and(|until| now < *until)
             }
+        };
+        if expired {
+            let code = code("ExpiredToken", "ExpiredTokenException");
+            return Err(ServiceError::new(
+                service,
+                code,
+                "The security token included in the request is expired",
+            ));
         }
         if !self.is_active(&caller.account) {
             let code = code("AccessDenied", "AccessDeniedException");

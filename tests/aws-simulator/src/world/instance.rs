@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::random::Random;
 use crate::world::assignments::{Assignments, Principal, PrincipalType};
@@ -36,6 +36,16 @@ pub(crate) struct PermissionSet {
     pub(crate) relay_state: Option<String>,
     pub(crate) created: Timestamp,
     pub(crate) tags: BTreeMap<String, String>,
+}
+
+/// No session of a permission set is longer (IAM Identity Center guide, session duration).
+const LONGEST: SignedDuration = SignedDuration::from_hours(12);
+
+impl PermissionSet {
+    /// How long its sessions last; the longest that AWS allows if it can't be read.
+    pub(crate) fn session_length(&self) -> SignedDuration {
+        self.session_duration.parse().unwrap_or(LONGEST)
+    }
 }
 
 impl Instance {

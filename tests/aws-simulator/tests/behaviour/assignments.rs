@@ -57,9 +57,9 @@ async fn the_effect_can_come_before_or_after_the_status() {
     let cloud = Cloud::example();
     takes(&cloud, 10);
     for (shift, seen_before_status, seen_with_status) in [(-5, true, true), (5, false, false)] {
-        cloud
-            .simulator
-            .set(|settings| settings.effect_shift = SignedDuration::from_secs(shift));
+        cloud.simulator.set(|settings| {
+            settings.effect_shift = Delay::exactly(SignedDuration::from_secs(shift));
+        });
         let tuple = cloud.tuple_of(if shift < 0 {
             "alice@example.com"
         } else {

@@ -274,3 +274,21 @@ async fn a_suspended_account_can_do_nothing() {
         .await;
     assert_eq!(code(into), "AccessDenied");
 }
+
+#[tokio::test(start_paused = true)]
+async fn keys_expire_for_a_while() {
+    let cloud = Cloud::example();
+    let assumed = aws_sdk_iam::Client::new(&cloud.config_of(assume(&cloud).await, "us-east-1"));
+    let tuple = cloud.tuple();
+    cloud.change(&Change::ExpireKeys {
+        account: MANAGEMENT.to_owned(),
+        until: cloud.simulator.now() + jiff::SignedDuration::from_secs(60),
+    });
+    assert_eq!(code(tuple.create().await), "ExpiredTokenException");
+    let who = cloud.sts(MANAGEMENT).get_caller_identity().send().await;
+    assert_eq!(code(who), "ExpiredToken");
+    assumed.list_users().send().await.unwrap();
+    cloud.iam().list_users().send().await.unwrap();
+    pass(60).await;
+    tuple.create().await.unwrap();
+}

@@ -161,3 +161,41 @@ async fn a_user_is_listed_with_what_its_groups_have_under_their_name() {
         .set(|settings| settings.rows_through_groups = false);
     assert_eq!(list().await, [tuple.user_id.as_str()]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_token_can_be_refused_after_a_change() {
+    let cloud = crowd(5);
+    let tuple = cloud.tuple();
+    let give = |number: usize| {
+        cloud.change(&Change::CreateAssignment {
+            account: PAYMENTS.to_owned(),
+            permission_set: "AdministratorAccess".to_owned(),
+            principal: format!("user{number:03}"),
+        })
+    };
+    (0..4).for_each(|number| drop(give(number)));
+    let page = |token: Option<String>| {
+        let call = tuple
+            .client
+            .list_account_assignments()
+            .instance_arn(&tuple.instance_arn)
+            .account_id(PAYMENTS);
+        call.permission_set_arn(&tuple.permission_set_arn)
+            .max_results(1)
+            .set_next_token(token)
+    };
+    let token = page(None).send().await.unwrap().next_token;
+    cloud
+        .simulator
+        .set(|settings| settings.chances.token_refused = 1.0);
+    page(token.clone()).send().await.unwrap();
+    give(4);
+    assert_eq!(
+        code(page(token.clone()).send().await),
+        "ValidationException"
+    );
+    cloud
+        .simulator
+        .set(|settings| settings.chances.token_refused = 0.0);
+    page(token).send().await.unwrap();
+}

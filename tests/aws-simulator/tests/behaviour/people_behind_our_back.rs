@@ -1,6 +1,6 @@
 //! The world changes while nobody calls.
 
-use aws_simulator::{Change, ChangeError};
+use aws_simulator::{AccessTuple, AccountStatus, Change, ChangeError};
 
 use crate::virtual_cloud::{Cloud, PAYMENTS, PRODUCTION, pass};
 
@@ -209,4 +209,100 @@ async fn the_same_seed_gives_the_same_world() {
         one.instance().operations[0].request_id,
         other.instance().operations[0].request_id
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_synchronisation_writes_over_the_members_of_a_group() {
+    let cloud = Cloud::example();
+    let members = || {
+        let mut groups = cloud.instance().groups.into_iter();
+        let group = groups.find(|group| group.display_name == "Everyone");
+        group.unwrap().members
+    };
+    cloud.change(&Change::AddGroupMember {
+        group: "Everyone".to_owned(),
+        user: "alice@example.com".to_owned(),
+    });
+    let bob = members()
+        .into_iter()
+        .find(|member| member.user_name == "bob@example.com");
+    cloud.change(&Change::SetGroupMembers {
+        group: "Everyone".to_owned(),
+        users: vec!["bob@example.com".to_owned(), "carol@example.com".to_owned()],
+    });
+    let now = members();
+    let mut names: Vec<_> = now.iter().map(|one| one.user_name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["bob@example.com", "carol@example.com"]);
+    assert!(
+        now.contains(&bob.unwrap()),
+        "who stays keeps the membership"
+    );
+    let unknown = cloud.simulator.change(&Change::SetGroupMembers {
+        group: "Everyone".to_owned(),
+        users: vec!["nobody".to_owned()],
+    });
+    assert!(unknown.is_err() && members() == now);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_membership_is_renewed_at_once() {
+    let cloud = Cloud::example();
+    let before = cloud.simulator.effects_since(0).len();
+    let (group, user) = ("Everyone".to_owned(), "bob@example.com".to_owned());
+    let made = cloud.change(&Change::RenewGroupMember { group, user });
+    let effects = cloud.simulator.effects_since(0);
+    let [gone, come] = &effects[before..] else {
+        panic!("{effects:?}");
+    };
+    assert!(!gone.present && come.present && gone.time == come.time);
+    assert!(
+        matches!(&come.access, AccessTuple::GroupMembership { membership, .. } if Some(membership) == made.as_ref())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_synchronisation_takes_a_group_over() {
+    let cloud = Cloud::example();
+    let external_ids = async || {
+        let group = cloud.store().describe_group();
+        let group = group.identity_store_id(cloud.instance().identity_store_id);
+        let group = group.group_id(cloud.group_id("Operators")).send().await;
+        group.unwrap().external_ids().len()
+    };
+    let change = |external_id: Option<&str>| {
+        cloud.change(&Change::SetGroupExternalId {
+            group: "Operators".to_owned(),
+            external_id: external_id.map(str::to_owned),
+        })
+    };
+    change(Some("7"));
+    assert_eq!(external_ids().await, 1);
+    change(None);
+    assert_eq!(external_ids().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_is_closed_and_leaves_with_its_assignments() {
+    let cloud = Cloud::example();
+    let tuple = cloud.tuple();
+    cloud.change(&by_hand(true));
+    cloud.change(&Change::SetAccountStatus {
+        account: PAYMENTS.to_owned(),
+        status: AccountStatus::Suspended,
+    });
+    assert_eq!(tuple.listed().await.len(), 1, "a closed one keeps them");
+    let leave = Change::RemoveAccount {
+        account: PAYMENTS.to_owned(),
+    };
+    cloud.change(&leave);
+    assert_eq!(tuple.listed().await.len(), 0);
+    assert!(cloud.simulator.truth().account(PAYMENTS).is_none());
+    assert_eq!(
+        crate::virtual_cloud::code(tuple.create().await),
+        "ResourceNotFoundException"
+    );
+    let client = cloud.sts(PAYMENTS).get_caller_identity().send().await;
+    assert_eq!(crate::virtual_cloud::code(client), "InvalidClientTokenId");
+    assert!(cloud.simulator.change(&leave).is_err());
 }

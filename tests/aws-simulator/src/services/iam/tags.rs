@@ -60,6 +60,15 @@ pub(super) fn merge(old: &[Tag], new: Vec<Tag>) -> Result<Vec<Tag>, ServiceError
     Ok(tags)
 }
 
+/// IAM API reference: both operations list it, for changes of one user that meet.
+fn unlucky(context: &mut Context<'_>) -> Result<(), ServiceError> {
+    if context.random.chance(context.settings.chances.tag_conflict) {
+        let message = "The request was rejected because multiple requests to change this object were submitted simultaneously.";
+        return Err(ServiceError::new(IAM, "ConcurrentModification", message));
+    }
+    Ok(())
+}
+
 pub(super) fn tag_user(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
     let (name, new, now) = (
         input.required("UserName", &IAM_USER_NAME)?,
@@ -69,6 +78,7 @@ pub(super) fn tag_user(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
     if new.is_empty() {
         return Err(input.missing("Tags"));
     }
+    unlucky(context)?;
     let user = own(context)?
         .user_mut(name)
         .ok_or_else(|| no_such("user", name))?;
@@ -80,6 +90,7 @@ pub(super) fn tag_user(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
 pub(super) fn untag_user(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
     let (name, now) = (input.required("UserName", &IAM_USER_NAME)?, context.now);
     let keys = input.texts("TagKeys", &IAM_TAG_KEY, 1, TAGS_PER_USER)?;
+    unlucky(context)?;
     let user = own(context)?
         .user_mut(name)
         .ok_or_else(|| no_such("user", name))?;
@@ -90,7 +101,7 @@ pub(super) fn untag_user(context: &mut Context<'_>, input: &Input<'_>) -> Answer
 }
 
 pub(super) fn list_user_tags(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
-    let seen = context.seen_at(context.settings.staleness.iam);
+    let seen = context.seen;
     let name = input.required("UserName", &IAM_USER_NAME)?;
     let tags = user(own(context)?, name)?
         .tags

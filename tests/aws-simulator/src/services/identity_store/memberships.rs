@@ -1,6 +1,5 @@
 //! Group memberships.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
@@ -8,6 +7,7 @@ use super::{
 };
 use crate::error::ServiceError;
 use crate::input::{Input, RESOURCE_ID};
+use crate::settings::AbsentMembership;
 use crate::wire::epoch;
 use crate::world::directory::{Directory, Membership};
 
@@ -43,8 +43,17 @@ fn known(
     }
 }
 
-fn seen(context: &Context<'_>) -> Timestamp {
-    context.seen_at(context.settings.staleness.identity_store)
+/// Identity Store API reference, `ConflictException`: both operations list it.
+fn unlucky(context: &mut Context<'_>) -> Result<(), ServiceError> {
+    if context
+        .random
+        .chance(context.settings.chances.membership_conflict)
+    {
+        let message = "The request conflicts with another change; try again.";
+        return Err(ServiceError::new(STORE, "ConflictException", message)
+            .with("Reason", "CONCURRENT_MODIFICATION"));
+    }
+    Ok(())
 }
 
 pub(super) fn create(context: &mut Context<'_>, store: usize, input: &Input<'_>) -> Answer {
@@ -54,6 +63,7 @@ pub(super) fn create(context: &mut Context<'_>, store: usize, input: &Input<'_>)
         context.now,
     );
     known(directory(context, store)?, Some(group), Some(user))?;
+    unlucky(context)?;
     let Some(instance) = context.world.instances.get_mut(store) else {
         return Err(not_found("IDENTITY_STORE", ""));
     };
@@ -69,12 +79,24 @@ pub(super) fn create(context: &mut Context<'_>, store: usize, input: &Input<'_>)
 
 pub(super) fn delete(context: &mut Context<'_>, store: usize, input: &Input<'_>) -> Answer {
     let (id, now) = (input.required("MembershipId", &RESOURCE_ID)?, context.now);
+    unlucky(context)?;
     let directory = directory_mut(context, store)?;
     let membership = directory
         .memberships(now)
         .find(|membership| membership.id == id)
         .cloned();
-    let membership = membership.ok_or_else(|| not_found("GROUP_MEMBERSHIP", id))?;
+    let Some(membership) = membership else {
+        let succeeds = match context.settings.absent_membership {
+            AbsentMembership::NotFound => false,
+            AbsentMembership::Succeeds => true,
+            AbsentMembership::Either => context.random.one_of(true, &[false]),
+        };
+        return if succeeds {
+            Ok(json!({}))
+        } else {
+            Err(not_found("GROUP_MEMBERSHIP", id))
+        };
+    };
     directory.leave(&membership.group_id, &membership.user_id, now);
     Ok(json!({}))
 }
@@ -84,7 +106,7 @@ pub(super) fn get_id(context: &mut Context<'_>, store: usize, input: &Input<'_>)
     let directory = directory(context, store)?;
     known(directory, Some(group), Some(user))?;
     let id = &directory
-        .membership(group, user, seen(context))
+        .membership(group, user, context.seen)
         .ok_or_else(|| not_found("GROUP_MEMBERSHIP", ""))?
         .id;
     Ok(
@@ -96,7 +118,7 @@ pub(super) fn describe(context: &mut Context<'_>, store: usize, input: &Input<'_
     let id = input.required("MembershipId", &RESOURCE_ID)?;
     let directory = directory(context, store)?;
     let membership = directory
-        .memberships(seen(context))
+        .memberships(context.seen)
         .find(|membership| membership.id == id);
     let membership = membership.ok_or_else(|| not_found("GROUP_MEMBERSHIP", id))?;
     Ok(json(
@@ -118,7 +140,7 @@ pub(super) fn is_member_in_groups(
     let mut results = Vec::new();
     for group in groups {
         known(directory, Some(group), None)?;
-        let exists = directory.membership(group, user, seen(context)).is_some();
+        let exists = directory.membership(group, user, context.seen).is_some();
         results.push(
             json!({ "GroupId": group, "MemberId": { "UserId": user }, "MembershipExists": exists }),
         );
@@ -135,7 +157,7 @@ fn list(
 ) -> Answer {
     let directory = directory(context, store)?;
     let memberships = directory
-        .memberships(seen(context))
+        .memberships(context.seen)
         .filter(|membership| belongs(membership));
     let row = |membership: &Membership| {
         let key = format!("{} {}", membership.group_id, membership.user_id);
@@ -155,7 +177,7 @@ fn list(
         format!("memberships {of}"),
         100,
         rows.into_iter(),
-        (context.settings, context.random),
+        (context.settings, context.revision, context.random),
     )?;
     Ok(json!({ "GroupMemberships": page.rows, "NextToken": page.next }))
 }

@@ -184,7 +184,7 @@ pub(super) fn list_users(context: &mut Context<'_>, store: usize, input: &Input<
         format!("users {wanted:?}"),
         100,
         rows.into_iter(),
-        (context.settings, context.random),
+        (context.settings, context.revision, context.random),
     )?;
     Ok(json!({ "Users": page.rows, "NextToken": page.next }))
 }
@@ -311,7 +311,7 @@ pub(super) fn list_groups(context: &mut Context<'_>, store: usize, input: &Input
         format!("groups {wanted:?}"),
         100,
         rows.into_iter(),
-        (context.settings, context.random),
+        (context.settings, context.revision, context.random),
     )?;
     Ok(json!({ "Groups": page.rows, "NextToken": page.next }))
 }

@@ -11,8 +11,10 @@ use crate::error::ServiceError;
 use crate::input::{
     ACCOUNT_ID, Input, PERMISSION_SET_ARN, PRINCIPAL_TYPE, RESOURCE_ID, TARGET_TYPE,
 };
-use crate::settings::{AbsentDelete, Refusal};
-use crate::world::assignments::{Operation, OperationKind, Principal, PrincipalType, Tuple};
+use crate::settings::{AbsentDelete, OrphanDelete, Refusal};
+use crate::world::assignments::{
+    Operation, OperationKind, Principal, PrincipalType, Tuple, passing_failure,
+};
 use crate::world::instance::Instance;
 
 /// The message for too many assignment operations at once, as seen in the wild.
@@ -65,19 +67,25 @@ fn authorise(
 }
 
 /// Refuses a second write where one is under way, and more at once than the quota.
-fn admit(context: &Context<'_>, instance: &Instance, tuple: &Tuple) -> Result<(), ServiceError> {
-    if instance
-        .assignments
-        .in_flight()
-        .any(|operation| operation.tuple == *tuple)
-    {
+fn admit(context: &mut Context<'_>, arn: &str, tuple: &Tuple) -> Result<(), ServiceError> {
+    let most = context.settings.assignments_in_flight;
+    let assignments = &found(context, arn)?.assignments;
+    let taken = assignments.in_flight().any(|one| one.tuple == *tuple);
+    let load = assignments.in_flight().count() + context.places_taken;
+    let unlucky = share(load, most) * context.settings.chances.conflict_under_load;
+    if taken || context.random.chance(unlucky) {
         let message = "There is a conflict with a previous successful write; wait for it to propagate and try again.";
         return Err(ServiceError::new(SSO, "ConflictException", message));
     }
-    if instance.assignments.in_flight().count() >= context.settings.assignments_in_flight {
+    if load >= most {
         return Err(ServiceError::throttled(SSO, TOO_MANY));
     }
     Ok(())
+}
+
+fn share(part: usize, whole: usize) -> f64 {
+    let small = |number| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
+    (small(part) / small(whole.max(1))).min(1.0)
 }
 
 fn start(
@@ -87,12 +95,26 @@ fn start(
     tuple: Tuple,
     failure: Option<String>,
 ) -> Result<Value, ServiceError> {
-    let delay = context.random.delay(context.settings.assignment_delay);
-    let (id, shift) = (context.random.uuid(), context.settings.effect_shift);
+    let (settings, random) = (context.settings, &mut *context.random);
+    let mut delay = random.delay(settings.assignment_delay);
+    if random.chance(settings.assignment_tail.chance) {
+        delay = delay.saturating_add(random.delay(settings.assignment_tail.by));
+    }
+    let (id, shift) = (random.uuid(), random.delay(settings.effect_shift));
+    let failure = context.fail_operation.take().or(failure).or_else(|| {
+        let fails = random.chance(settings.chances.assignment_fails);
+        fails.then(|| passing_failure(kind, &tuple.account, random))
+    });
     let mut operation = Operation::new(id, kind, tuple, context.now, delay, shift);
-    operation.planned_failure = context.fail_operation.take().or(failure);
+    operation.planned_failure = failure;
+    if settings.orphan_delete == OrphanDelete::Any {
+        let others = [OrphanDelete::FailsAndRemoves, OrphanDelete::Succeeds];
+        operation.as_orphan = random.one_of(OrphanDelete::Fails, &others);
+    }
     Ok(status::json(
-        found_mut(context, arn)?.assignments.start(operation),
+        found_mut(context, arn)?
+            .assignments
+            .start(operation, settings.request_retention),
     ))
 }
 
@@ -115,14 +137,18 @@ pub(super) fn create(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
         return Err(not_found(format!("Account {} not found", tuple.account)));
     }
     let known = instance.principal_name(&tuple.principal).is_some();
-    if !known && context.settings.unknown_principal == Refusal::AtOnce {
+    let refusal = match context.settings.unknown_principal {
+        Refusal::Either => context.random.one_of(Refusal::AtOnce, &[Refusal::Later]),
+        settled => settled,
+    };
+    if !known && refusal == Refusal::AtOnce {
         return Err(not_found(format!(
             "{} {} not found",
             tuple.principal.kind.name(),
             tuple.principal.id
         )));
     }
-    admit(context, instance, &tuple)?;
+    admit(context, &arn, &tuple)?;
     let started = start(context, &arn, OperationKind::Creation, tuple, None)?;
     Ok(json!({ (CREATION.status): started }))
 }
@@ -132,16 +158,23 @@ pub(super) fn delete(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
     let arn = instance_arn(context, "DeleteAccountAssignment", input)?;
     let instance = found(context, &arn)?;
     authorise(context, "DeleteAccountAssignment", instance, &tuple)?;
-    admit(context, instance, &tuple)?;
+    admit(context, &arn, &tuple)?;
     let absent = || {
         format!(
             "Assignment of {} to {} not found",
             tuple.permission_set, tuple.principal.id
         )
     };
-    let failure = match context.settings.absent_delete {
-        _ if instance.assignments.holds(&tuple) => None,
-        AbsentDelete::NotFound => return Err(not_found(absent())),
+    let answer = match context.settings.absent_delete {
+        AbsentDelete::Any => {
+            let others = [AbsentDelete::Succeeds, AbsentDelete::Fails];
+            context.random.one_of(AbsentDelete::NotFound, &others)
+        }
+        settled => settled,
+    };
+    let failure = match answer {
+        _ if found(context, &arn)?.assignments.holds(&tuple) => None,
+        AbsentDelete::NotFound | AbsentDelete::Any => return Err(not_found(absent())),
         AbsentDelete::Succeeds => None,
         AbsentDelete::Fails => Some(format!("Received a 404 status error: {}", absent())),
     };
@@ -167,7 +200,7 @@ pub(super) fn list(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
     let account = input.required("AccountId", &ACCOUNT_ID)?;
     let set = input.required("PermissionSetArn", &PERMISSION_SET_ARN)?;
     let arn = instance_arn(context, "ListAccountAssignments", input)?;
-    let seen = context.seen_at(context.settings.staleness.sso_admin);
+    let seen = context.seen;
     let Some(instance) = context.world.instance(&arn) else {
         return Err(not_found(arn));
     };
@@ -182,7 +215,7 @@ pub(super) fn list(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
         listing,
         100,
         rows,
-        (context.settings, context.random),
+        (context.settings, context.revision, context.random),
     )?;
     Ok(json!({ "AccountAssignments": page.rows, "NextToken": page.next }))
 }
@@ -197,7 +230,7 @@ pub(super) fn list_for_principal(context: &mut Context<'_>, input: &Input<'_>) -
         None => None,
     };
     let arn = instance_arn(context, OPERATION, input)?;
-    let seen = context.seen_at(context.settings.staleness.sso_admin);
+    let seen = context.seen;
     let Some(instance) = context.world.instance(&arn) else {
         return Err(not_found(arn));
     };
@@ -234,7 +267,7 @@ pub(super) fn list_for_principal(context: &mut Context<'_>, input: &Input<'_>) -
         listing,
         100,
         rows,
-        (context.settings, context.random),
+        (context.settings, context.revision, context.random),
     )?;
     Ok(json!({ "AccountAssignments": page.rows, "NextToken": page.next }))
 }

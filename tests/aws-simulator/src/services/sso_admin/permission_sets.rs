@@ -43,7 +43,7 @@ pub(super) fn list(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
         format!("permission sets {arn}"),
         100,
         rows,
-        (context.settings, context.random),
+        (context.settings, context.revision, context.random),
     )?;
     Ok(json!({ "PermissionSets": page.rows, "NextToken": page.next }))
 }

@@ -96,7 +96,7 @@ pub(super) fn list(context: &mut Context<'_>, input: &Input<'_>, names: &Names) 
         listing,
         100,
         rows.into_iter(),
-        (context.settings, context.random),
+        (context.settings, context.revision, context.random),
     )?;
     Ok(json!({ (names.statuses): page.rows, "NextToken": page.next }))
 }
