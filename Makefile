@@ -1,10 +1,12 @@
 # `make help` lists the commands. Needed: Rust by rustup (rust-toolchain.toml names the version), Go, Python 3, a C compiler.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint build crds control-plane clean programs test-programs demo-control-plane need-rust need-python
+.PHONY: help demo test simulate simulate-crashes lint build crds control-plane clean programs test-programs demo-control-plane need-rust need-python
 
 # The control plane is built by Go and the rest by cargo. Neither waits for the other.
 SIDE_BY_SIDE = $(MAKE) --no-print-directory -j2
+# Optimised: it plays years.
+SIMULATION_TESTS = cargo test --package simulation --locked --profile simulation
 PROGRAMS = $${CARGO_TARGET_DIR:-target}/debug
 
 help: ## List the commands
@@ -16,7 +18,14 @@ demo: need-rust ## Show the main job on a real control plane and a simulated AWS
 
 test: need-rust need-python ## Run every test, set-up included
 	@$(SIDE_BY_SIDE) test-programs control-plane
-	cargo test --workspace --locked --no-fail-fast
+	cargo test --workspace --exclude simulation --locked --no-fail-fast
+	$(SIMULATION_TESTS) -- --nocapture --test-threads 1
+
+simulate: need-rust ## Play SEEDS=100 random stories of the whole program, FROM=0 on, and check every rule at every step
+	cargo run --quiet --locked --package simulation --profile simulation -- --seeds $(or $(SEEDS),100) --from $(or $(FROM),0)
+
+simulate-crashes: need-rust ## Let the program die after every write and every pair of writes, and stand still at every call
+	SIMULATION=all $(SIMULATION_TESTS) -- --nocapture --test-threads 1 crashes pauses
 
 lint: need-rust ## Check format, lints and documentation
 	cargo fmt --all --check
@@ -41,7 +50,8 @@ programs: need-rust
 	cargo build --locked --package breakglass --package demo
 
 test-programs: need-rust
-	cargo test --workspace --locked --no-run
+	cargo test --workspace --exclude simulation --locked --no-run
+	$(SIMULATION_TESTS) --no-run
 
 demo-control-plane:
 	@tests/control-plane/build etcd kube-apiserver kubectl

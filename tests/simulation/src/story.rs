@@ -5,7 +5,9 @@ mod draw;
 
 use std::fmt;
 
-use aws_simulator::{AbsentDelete, Change, Delay, Settings, Staleness};
+use aws_simulator::{
+    AbsentDelete, Chances, Change, Delay, Replicas, Settings, Staleness, Tail, Tenants,
+};
 use jiff::SignedDuration;
 
 use crate::cast::Target;
@@ -62,6 +64,11 @@ pub struct Cloud {
     pub absent_delete: usize,
     /// Listings come in pages of random length.
     pub short_pages: bool,
+    /// Reads are answered by so many copies, each as old as it happens to be; none: by one.
+    pub copies: Option<usize>,
+    /// Some assignments take minutes longer, others use up calls and places, and some operations fail
+    /// or conflict for no reason of ours.
+    pub crowded: bool,
 }
 
 /// What somebody or something does.
@@ -293,6 +300,32 @@ impl Cloud {
             AbsentDelete::Fails,
         ][self.absent_delete];
         settings.short_pages = self.short_pages;
+        let minutes = |from, to| Delay {
+            min: SignedDuration::from_mins(from),
+            max: SignedDuration::from_mins(to),
+        };
+        settings.replicas = self.copies.map(|count| Replicas {
+            count,
+            lag_lasts: minutes(0, 5),
+        });
+        if self.crowded {
+            settings.assignment_tail = Tail {
+                chance: 0.05,
+                by: minutes(1, 5),
+            };
+            settings.tenants = Some(Tenants {
+                rate_share: 0.8,
+                in_flight: 9,
+                lasts: minutes(1, 20),
+            });
+            settings.chances = Chances {
+                assignment_fails: 0.05,
+                conflict_under_load: 0.1,
+                membership_conflict: 0.05,
+                tag_conflict: 0.2,
+                token_refused: 0.0,
+            };
+        }
     }
 }
 

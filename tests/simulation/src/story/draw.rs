@@ -48,6 +48,8 @@ fn setting(random: &mut Random) -> Setting {
             request_retention: random.pick(&[None, None, Some(5), Some(600)]),
             absent_delete: random.pick(&[0, 1, 2]),
             short_pages: random.chance(0.3),
+            copies: random.pick(&[None, Some(3)]),
+            crowded: random.chance(0.3),
         },
         settings,
     }
