@@ -192,6 +192,15 @@ pub fn begin(ledger: &mut BreakglassAccessSpec, attempt: Attempt, settings: &Set
     ledger.attempt = Some(attempt);
 }
 
+/// AWS called a delete of ours done. An assignment is taken away by an operation whose effect comes
+/// around that time, not at it: a listing that still shows it may be of what is about to go.
+pub fn deleted(ledger: &mut BreakglassAccessSpec, now: Timestamp, settings: &Settings) {
+    if matches!(ledger.tuple, Tuple::AccountAssignment(_)) {
+        let until = after(now, settle_window(&ledger.tuple, settings));
+        ledger.delete_unknown_until = ledger.delete_unknown_until.max(Some(until));
+    }
+}
+
 /// Moves a claim to the ended ones. False if it was not there.
 pub fn end(
     ledger: &mut BreakglassAccessSpec,
