@@ -2,9 +2,9 @@
 //! Organizations as a client needs.
 //!
 //! It behaves as AWS documents, slowness and limits included, and where AWS leaves room there is a setting ([`Settings`]). What can go
-//! wrong can be made to go wrong ([`Fault`]). Several accounts share one port: the account comes from the access key, which is
-//! `AKIA`, the twelve digits of the account id, and anything (`AKIA111122223333TEST`); the secret can be anything, since signatures are
-//! not checked. The Region comes from the signature's scope.
+//! wrong can be made to go wrong ([`Fault`]). The crate's README lists what there is and where it is tested. Several accounts share one
+//! port: the account comes from the access key, which is `AKIA`, the twelve digits of the account id, and anything
+//! (`AKIA111122223333TEST`); the secret can be anything, since signatures are not checked. The Region comes from the signature's scope.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
