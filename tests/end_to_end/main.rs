@@ -9,8 +9,10 @@ mod support;
 
 mod admission;
 mod api_outage;
+mod api_proxy;
 mod as_a_user;
 mod aws_faults;
+mod compaction;
 mod crashes;
 mod edits;
 mod foreign_access;
