@@ -1,7 +1,7 @@
 # `make help` lists the commands. Needed: Rust by rustup (rust-toolchain.toml names the version), Go, Python 3, a C compiler.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint build crds control-plane clean programs test-programs demo-control-plane need-rust need-python
+.PHONY: help demo test soak lint build crds control-plane clean programs test-programs demo-control-plane need-rust need-python
 
 # The control plane is built by Go and the rest by cargo. Neither waits for the other.
 SIDE_BY_SIDE = $(MAKE) --no-print-directory -j2
@@ -17,6 +17,9 @@ demo: need-rust ## Show the main job on a real control plane and a simulated AWS
 test: need-rust need-python ## Run every test, set-up included
 	@$(SIDE_BY_SIDE) test-programs control-plane
 	cargo test --workspace --locked --no-fail-fast
+
+soak: need-rust demo-control-plane ## Kill and freeze everything at random under load; MINUTES=n (20), SEED=n to repeat a run
+	cargo test --locked --package breakglass --test end_to_end -- soak::soak --exact --ignored --nocapture
 
 lint: need-rust ## Check format, lints and documentation
 	cargo fmt --all --check

@@ -29,5 +29,6 @@ mod priorities;
 mod replicas;
 mod revocation;
 mod shown;
+mod soak;
 mod startup;
 mod tampering;
