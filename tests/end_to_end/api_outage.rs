@@ -69,6 +69,37 @@ fn what_expires_while_the_api_server_hangs_is_taken_all_the_same() {
     }
 }
 
+/// The API server answers, and says that it can't help.
+#[test]
+fn what_expires_while_etcd_is_down_is_taken_all_the_same() {
+    let world = World::own(Setup::default());
+    let scenario = Scenario::new(&world, "etcd-down");
+    let grants = grants(&scenario, 15);
+    world.control_plane.kill_etcd().unwrap();
+    taken_without_the_api_server(&scenario, &grants);
+
+    world.control_plane.start_etcd().unwrap();
+    for grant in &grants {
+        grant.wait_until_taken("Expired");
+        assert_eq!(scenario.creates_of(&grant.access), 1, "{}", grant.report());
+    }
+}
+
+/// The API server is there, and what it is asked for is never done.
+#[test]
+fn what_expires_while_etcd_hangs_is_taken_all_the_same() {
+    let world = World::own(Setup::default().setting("offlineAuthority", "2m"));
+    let scenario = Scenario::new(&world, "etcd-hangs");
+    let grants = grants(&scenario, 15);
+    world.control_plane.pause_etcd().unwrap();
+    taken_without_the_api_server(&scenario, &grants);
+
+    world.control_plane.resume_etcd().unwrap();
+    for grant in &grants {
+        grant.wait_until_taken("Expired");
+    }
+}
+
 /// While the API server is away nobody else takes it: one refusal must not be the last word.
 #[test]
 fn a_delete_that_aws_refuses_while_the_api_server_is_down_is_tried_again() {

@@ -8,16 +8,12 @@ use crate::support::live_grant::condition;
 use crate::support::time::wait_for;
 use crate::support::{Controller, Grant, Scenario, Setup, World, eventually, now, seconds};
 
-fn leads(controller: &Controller) -> bool {
-    controller.metric("leader_election_master_status") == Some(1.0)
-}
-
 #[test]
 fn a_standby_takes_over_from_a_killed_leader_and_ends_what_it_gave() {
     let world = World::own(Setup::default().setting("offlineAuthority", "5s"));
     let scenario = Scenario::new(&world, "failover");
     let first = world.first_controller();
-    eventually("the first one leads", || leads(&first));
+    eventually("the first one leads", || first.leads());
     let second = world.start_controller(&world.controller());
     let grant = scenario.apply(&Grant::of(&scenario.assignment()).expires_in(seconds(20)));
     let iam = scenario.apply(
@@ -27,11 +23,11 @@ fn a_standby_takes_over_from_a_killed_leader_and_ends_what_it_gave() {
     );
     grant.wait_until_given();
     iam.wait_until_given();
-    assert!(!leads(&second));
+    assert!(!second.leads());
     first.kill();
     grant.wait_until_taken("Expired");
     iam.wait_until_taken("Expired");
-    assert!(leads(&second));
+    assert!(second.leads());
     assert_eq!(grant.row()["STATE"], "Expired");
 }
 
@@ -41,7 +37,7 @@ fn a_leader_that_was_frozen_does_no_harm_when_it_goes_on() {
     let world = World::own(Setup::default().setting("offlineAuthority", "5s"));
     let scenario = Scenario::new(&world, "frozen");
     let first = world.first_controller();
-    eventually("the first one leads", || leads(&first));
+    eventually("the first one leads", || first.leads());
     let second = world.start_controller(&world.controller());
     let ends = scenario.apply(
         &Grant::of(&scenario.assignment())
@@ -53,7 +49,7 @@ fn a_leader_that_was_frozen_does_no_harm_when_it_goes_on() {
     stays.wait_until_given();
     first.pause();
     ends.wait_until_taken("Expired");
-    assert!(leads(&second));
+    assert!(second.leads());
     eventually("the ledger closes", || {
         ends.ledger()
             .is_none_or(|ledger| ledger["spec"]["state"] == "Closed")
@@ -62,7 +58,7 @@ fn a_leader_that_was_frozen_does_no_harm_when_it_goes_on() {
     scenario.given_by_others(&ends.access);
     let deletes = scenario.deletes_of(&ends.access);
     first.resume();
-    eventually("the sleeper sees that another leads", || !leads(&first));
+    eventually("the sleeper sees that another leads", || !first.leads());
     let proof = scenario.apply(&Grant::of(&scenario.iam_group()).named("proof"));
     proof.wait_until_given();
     ends.assert_in_aws(true);
@@ -96,7 +92,7 @@ fn two_leaders(world: &World) -> (Arc<Controller>, Arc<Controller>) {
     world.kubectl(&bind);
     let first = world.first_controller();
     let second = world.start_controller(&world.controller().lease_in(namespace));
-    eventually("both lead", || leads(&first) && leads(&second));
+    eventually("both lead", || first.leads() && second.leads());
     (first, second)
 }
 
@@ -182,14 +178,14 @@ fn an_observer_beside_a_real_controller_leaves_the_work_to_it() {
     let real = world.start_controller(&world.controller());
     grant.wait_until_given();
     eventually("the observer stands back", || {
-        leads(&real) && !leads(&observer)
+        real.leads() && !observer.leads()
     });
     grant.revoke();
     grant.wait_until_taken("Revoked");
     assert_eq!(grant.row()["STATE"], "Revoked");
     let writes = scenario.writes_of(&grant.access);
     assert_eq!(writes.len(), 2, "{}", grant.report());
-    assert!(leads(&real) && !leads(&observer));
+    assert!(real.leads() && !observer.leads());
 }
 
 /// It decides and tells, and gives nothing.

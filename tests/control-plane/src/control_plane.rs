@@ -10,6 +10,7 @@ use supervisor::Supervised;
 
 use crate::credentials::Credentials;
 use crate::directory::Directory;
+use crate::etcd::Etcd;
 use crate::process::{logged, new_log, program, retry_while_port_is_taken, wait_until_ready};
 use crate::programs::{Programs, target};
 use crate::{Error, Options, User};
@@ -29,7 +30,7 @@ const STOPS_WITHIN: Duration = Duration::from_secs(30);
 pub struct ControlPlane {
     api_server: Mutex<Option<Supervised>>,
     controller_manager: Mutex<Option<Supervised>>,
-    etcd: Supervised,
+    etcd: Etcd,
     api_server_port: u16,
     api_server_arguments: Vec<String>,
     credentials: Credentials,
@@ -53,9 +54,10 @@ impl ControlPlane {
         fs::create_dir(&home).map_err(Error::file("create", home))?;
         let users = [User::admin()].into_iter().chain(options.users).collect();
         let credentials = Credentials::create(directory.path(), users)?;
-        let (etcd, etcd_url) = retry_while_port_is_taken(|| {
-            start_etcd(&programs, directory.path(), port()?, port()?)
+        let etcd = retry_while_port_is_taken(|| {
+            Etcd::start(&programs, directory.path(), port()?, port()?)
         })?;
+        let etcd_url = etcd.url();
 
         let mut control_plane = Self {
             api_server: Mutex::new(None),
@@ -186,6 +188,34 @@ impl ControlPlane {
             .signal("CONT")?)
     }
 
+    /// Ends etcd as a crash would: SIGKILL. The API server runs on, and can neither read nor write.
+    pub fn kill_etcd(&self) -> Result<(), Error> {
+        self.etcd.kill()
+    }
+
+    /// Starts etcd again, on the same ports and data. Waits until the API server, if there is one, is ready again.
+    pub fn start_etcd(&self) -> Result<(), Error> {
+        self.etcd.start_again()?;
+        self.wait_for_api_server()
+    }
+
+    /// Freezes etcd: what the API server asks of it stays unanswered.
+    pub fn pause_etcd(&self) -> Result<(), Error> {
+        self.etcd.signal("STOP")
+    }
+
+    /// Lets a frozen etcd go on.
+    pub fn resume_etcd(&self) -> Result<(), Error> {
+        self.etcd.signal("CONT")?;
+        self.wait_for_api_server()
+    }
+
+    /// Has etcd forget all versions of all objects but the newest, as the API server itself does every five minutes. The answer is
+    /// the last version that watches can't begin at any more.
+    pub fn compact_etcd(&self) -> Result<i64, Error> {
+        self.etcd.compact()
+    }
+
     /// Starts the controllers that finish the deletion of namespaces, collect garbage and fill aggregated cluster roles. Without them
     /// a deleted namespace stays Terminating, objects outlive their owners, and the roles `view`, `edit` and `admin` allow nothing.
     pub fn start_controller_manager(&self) -> Result<(), Error> {
@@ -232,10 +262,11 @@ impl ControlPlane {
     /// The pids of its processes, for a look at them from outside.
     pub fn pids(&self) -> Vec<u32> {
         let (manager, server) = (locked(&self.controller_manager), locked(&self.api_server));
-        [manager.as_ref(), server.as_ref(), Some(&self.etcd)]
+        [manager.as_ref(), server.as_ref()]
             .into_iter()
             .flatten()
             .map(Supervised::pid)
+            .chain(self.etcd.pid())
             .collect()
     }
 
@@ -254,6 +285,12 @@ impl ControlPlane {
             .spawn(&new_log(self.directory.path(), API_SERVER))?;
         wait_until_ready(&server, || self.readyz())?;
         Ok(server)
+    }
+
+    fn wait_for_api_server(&self) -> Result<(), Error> {
+        locked(&self.api_server)
+            .as_ref()
+            .map_or(Ok(()), |server| wait_until_ready(server, || self.readyz()))
     }
 
     /// Asks with the token and the authority of this control plane, so that no other server can answer in its place.
@@ -284,39 +321,15 @@ impl Drop for ControlPlane {
             locked(&self.controller_manager).take(),
             locked(&self.api_server).take(),
         ];
-        for process in running.iter().flatten().chain([&self.etcd]) {
+        for process in running.iter().flatten() {
             drop(process.kill());
         }
+        drop(self.etcd.kill());
     }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn start_etcd(
-    programs: &Programs,
-    directory: &Path,
-    client: u16,
-    peer: u16,
-) -> Result<(Supervised, String), Error> {
-    let client_url = format!("http://127.0.0.1:{client}");
-    let peer_url = format!("http://127.0.0.1:{peer}");
-    let arguments = [
-        format!("--data-dir={}", directory.join("etcd").display()),
-        // The data need not survive a power failure, and disks shared with other tests are slow.
-        "--unsafe-no-fsync".to_owned(),
-        format!("--listen-client-urls={client_url}"),
-        format!("--advertise-client-urls={client_url}"),
-        format!("--listen-peer-urls={peer_url}"),
-        format!("--initial-advertise-peer-urls={peer_url}"),
-        format!("--initial-cluster=default={peer_url}"),
-    ];
-    let etcd =
-        program("etcd", programs.find("etcd")?, arguments).spawn(&new_log(directory, "etcd"))?;
-    // By its own words, because a connection might be answered by another etcd that was quicker to take the port.
-    wait_until_ready(&etcd, || logged(&etcd, "ready to serve client requests"))?;
-    Ok((etcd, client_url))
 }
 
 fn api_server_arguments(

@@ -61,6 +61,22 @@ pub enum Error {
     /// The process is there already.
     #[error("{0} is running already: stop it first")]
     AlreadyRunning(&'static str),
+    /// etcd can't be asked.
+    #[error("can't ask etcd at {url}")]
+    EtcdUnreachable {
+        /// Where.
+        url: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// etcd does not do what it is asked for.
+    #[error("etcd answers to {path}: {answer}")]
+    EtcdRefused {
+        /// What was asked.
+        path: String,
+        /// The answer.
+        answer: String,
+    },
     /// There is no such user; they are named in `Options`.
     #[error("no user {name}: add it to the options of the control plane (there are {})", known.join(", "))]
     UnknownUser {

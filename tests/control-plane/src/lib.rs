@@ -18,6 +18,7 @@ mod control_plane;
 mod credentials;
 mod directory;
 mod error;
+mod etcd;
 mod options;
 mod process;
 mod programs;

@@ -14,6 +14,7 @@ pub struct Record {
     pub policies: Vec<String>,
     pub counted: u32,
     pub left_open: bool,
+    pub judged_elsewhere: bool,
 }
 
 /// What a grant allows at most.

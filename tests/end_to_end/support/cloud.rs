@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use aws_simulator::{CallRecord, Change, Clock, Seed, Service, Simulator};
+use aws_simulator::{CallRecord, Change, Clock, Seed, Service, Simulator, Truth};
 use jiff::Timestamp;
 
 use super::moto::Moto;
@@ -164,21 +164,27 @@ impl Simulated {
     /// Changes the world as somebody else would; the answer is the id of what was made.
     pub fn change(&self, change: &Change) -> String {
         let made = self.simulator.change(change).unwrap();
-        self.note_memberships();
+        self.note_memberships(&self.simulator.truth());
         made.unwrap_or_default()
     }
 
     /// Whether the access stands, whatever became of the names.
     fn has(&self, access: &Access) -> bool {
+        self.which_stand([access])[0]
+    }
+
+    /// Which of these stand at one moment.
+    pub fn which_stand<'a>(&self, accesses: impl IntoIterator<Item = &'a Access>) -> Vec<bool> {
         let truth = self.simulator.truth();
-        self.note_memberships();
-        match &access.kind {
+        self.note_memberships(&truth);
+        let stands = |access: &Access| match &access.kind {
             Kind::Assignment { account, .. } => {
                 truth.is_assigned(account, &access.entitlement_id, &access.user_id)
             }
             Kind::Group { .. } => truth.is_member(&access.entitlement_id, &access.user_id),
             Kind::IamGroup { account, name } => truth.is_iam_member(account, name, &access.user),
-        }
+        };
+        accesses.into_iter().map(stands).collect()
     }
 
     /// Somebody else gives the access.
@@ -201,8 +207,17 @@ impl Simulated {
 
     /// Somebody else takes the access.
     pub fn take(&self, access: &Access) {
+        self.change(&Self::taking(access));
+    }
+
+    /// Somebody else takes the access, unless it is gone already.
+    pub fn take_if_there(&self, access: &Access) {
+        drop(self.simulator.change(&Self::taking(access)));
+    }
+
+    fn taking(access: &Access) -> Change {
         let (user, group) = (access.user.clone(), access.entitlement_id.clone());
-        self.change(&match &access.kind {
+        match &access.kind {
             Kind::Assignment { account, .. } => Change::DeleteAssignment {
                 account: account.clone(),
                 permission_set: access.entitlement_id.clone(),
@@ -214,7 +229,7 @@ impl Simulated {
                 group: name.clone(),
                 user,
             },
-        });
+        }
     }
 
     /// Number of the last call so far.
@@ -225,7 +240,7 @@ impl Simulated {
 
     /// Calls that would give or take this access, whatever came of them, in their order.
     pub fn writes_of(&self, access: &Access, since: u64) -> Vec<Write> {
-        self.note_memberships();
+        self.note_memberships(&self.simulator.truth());
         let calls = self.simulator.calls_since(since).into_iter();
         calls
             .filter_map(|record| {
@@ -235,7 +250,8 @@ impl Simulated {
             .collect()
     }
 
-    fn gives_or_takes(&self, access: &Access, record: &CallRecord) -> Option<bool> {
+    /// Whether a call gives this access (true), takes it (false), or neither.
+    pub fn gives_or_takes(&self, access: &Access, record: &CallRecord) -> Option<bool> {
         let is = |name: &str, value: &str| record.parameter(name) == Some(value);
         let creates = match record.operation.as_str() {
             "CreateAccountAssignment" | "CreateGroupMembership" | "AddUserToGroup" => true,
@@ -278,8 +294,7 @@ impl Simulated {
         calls
     }
 
-    fn note_memberships(&self) {
-        let truth = self.simulator.truth();
+    fn note_memberships(&self, truth: &Truth) {
         let groups = truth.instances.iter().flat_map(|instance| &instance.groups);
         let mut known = self.memberships();
         for group in groups {

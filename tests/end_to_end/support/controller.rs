@@ -44,6 +44,7 @@ pub struct Start {
     arguments: Vec<String>,
     listen: Option<String>,
     lease_namespace: String,
+    api_server: Option<String>,
 }
 
 /// A running controller. It ends when this is dropped.
@@ -65,6 +66,7 @@ impl Start {
             arguments: Vec::new(),
             listen: None,
             lease_namespace: NAMESPACE.to_owned(),
+            api_server: None,
         }
     }
 
@@ -105,6 +107,12 @@ impl Start {
         self
     }
 
+    /// With the API server at this address, where a proxy of its own stands.
+    pub fn through(mut self, url: &str) -> Self {
+        self.api_server = Some(url.to_owned());
+        self
+    }
+
     /// With another argument.
     pub fn arg(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
@@ -122,6 +130,8 @@ impl Start {
         let port = supervisor::free_port().unwrap();
         let file = |name: &str| directory.join(format!("controller-{port}.{name}"));
         let audit = file("audit");
+        let kubeconfig = file("kubeconfig");
+        fs::write(&kubeconfig, self.kubeconfig(control_plane).to_string()).unwrap();
         let own = format!("127.0.0.1:{port}");
         let listen = self.listen.as_ref().unwrap_or(&own);
         let mut program = Program::new("breakglass", env!("CARGO_BIN_EXE_breakglass"))
@@ -129,10 +139,7 @@ impl Start {
             .args(["--listen", listen])
             .args(["--audit".as_ref(), audit.as_os_str()])
             .args(&self.arguments)
-            .env(
-                "KUBECONFIG",
-                kubeconfig(control_plane, &self.lease_namespace),
-            )
+            .env("KUBECONFIG", &kubeconfig)
             .env("HOME", directory.join("home"))
             .env("AWS_EC2_METADATA_DISABLED", "true");
         if let Some(config) = &self.config {
@@ -156,18 +163,18 @@ impl Start {
             audit,
         }
     }
-}
 
-/// The control plane's kubeconfig of the service account, with a namespace as a pod has it.
-fn kubeconfig(control_plane: &ControlPlane, namespace: &str) -> PathBuf {
-    let text = fs::read_to_string(control_plane.kubeconfig(SERVICE_ACCOUNT).unwrap()).unwrap();
-    let mut kubeconfig: Value = serde_json::from_str(&text).unwrap();
-    kubeconfig["contexts"][0]["context"]["namespace"] = json!(namespace);
-    let path = control_plane
-        .directory()
-        .join(format!("controller-in-{namespace}.kubeconfig"));
-    fs::write(&path, kubeconfig.to_string()).unwrap();
-    path
+    /// The control plane's kubeconfig of the service account, with a namespace as a pod has it.
+    fn kubeconfig(&self, control_plane: &ControlPlane) -> Value {
+        let given = control_plane.kubeconfig(SERVICE_ACCOUNT).unwrap();
+        let mut kubeconfig: Value =
+            serde_json::from_str(&fs::read_to_string(given).unwrap()).unwrap();
+        kubeconfig["contexts"][0]["context"]["namespace"] = json!(self.lease_namespace);
+        if let Some(url) = &self.api_server {
+            kubeconfig["clusters"][0]["cluster"]["server"] = json!(url);
+        }
+        kubeconfig
+    }
 }
 
 impl Controller {
@@ -209,6 +216,11 @@ impl Controller {
             .lines()
             .find(|line| line.starts_with(name) && !line.starts_with('#'))?;
         line.rsplit(' ').next()?.parse().ok()
+    }
+
+    /// Whether it says that it leads.
+    pub fn leads(&self) -> bool {
+        self.metric("leader_election_master_status") == Some(1.0)
     }
 
     /// All that it has printed.

@@ -57,6 +57,8 @@ pub struct Setup {
     pub guarded: bool,
     /// Whether a controller is started.
     pub controller: bool,
+    /// How else the API server is started.
+    pub api_server_arguments: Vec<String>,
 }
 
 impl Default for Setup {
@@ -66,6 +68,7 @@ impl Default for Setup {
             config: configuration(),
             guarded: true,
             controller: true,
+            api_server_arguments: Vec::new(),
         }
     }
 }
@@ -80,6 +83,12 @@ impl Setup {
     /// With another value of one of the settings.
     pub fn setting(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.config["settings"][name] = value.into();
+        self
+    }
+
+    /// With another argument for the API server.
+    pub fn api_server_argument(mut self, argument: &str) -> Self {
+        self.api_server_arguments.push(argument.to_owned());
         self
     }
 
@@ -113,13 +122,16 @@ impl World {
     }
 
     fn build(setup: Setup, cloud: Cloud, place: Option<Place>) -> Self {
-        let options = Options::default()
+        let mut options = Options::default()
             .user(User::service_account(
                 "breakglass-system",
                 "breakglass-controller",
             ))
             .user(User::new("dev", ["developers"]))
             .user(User::new("mallory", ["developers"]));
+        for argument in &setup.api_server_arguments {
+            options = options.api_server_argument(argument);
+        }
         let control_plane = ControlPlane::start(options).unwrap();
         install(&control_plane);
         if !setup.guarded {

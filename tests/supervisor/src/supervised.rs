@@ -39,8 +39,8 @@ enum State {
     Lost,
 }
 
-/// What a system may take to carry out a SIGKILL; more than this only a process that hangs in the kernel takes.
-const KILL_TAKES: Duration = Duration::from_secs(20);
+/// What a system with far too much to do may take to carry out a SIGKILL; more than this only a process that hangs in the kernel takes.
+const KILL_TAKES: Duration = Duration::from_mins(2);
 
 impl Exit {
     /// The code that the program returned, or 128 + the number of the signal that ended it.
