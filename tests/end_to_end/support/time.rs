@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::runtime::{Builder, Runtime};
 
 /// For what takes moments on an idle machine. Only a failing test waits this long.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Between two looks at what is waited for.
 pub const BETWEEN_LOOKS: Duration = Duration::from_millis(100);

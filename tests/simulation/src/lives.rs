@@ -8,9 +8,12 @@ const MINUTE: Second = 60;
 /// By then the last grant of each life has ended.
 const END: Second = 16 * MINUTE;
 
-const ASSIGNMENT: Target = Target::Assignment(ACCOUNTS[0], PERMISSION_SETS[0].0);
-const GROUP: Target = Target::Group(GROUPS[0]);
-const IAM_GROUP: Target = Target::IamGroup(IAM_ACCOUNTS[0], IAM_GROUPS[0]);
+/// An assignment.
+pub const ASSIGNMENT: Target = Target::Assignment(ACCOUNTS[0], PERMISSION_SETS[0].0);
+/// A membership of a group of Identity Center.
+pub const GROUP: Target = Target::Group(GROUPS[0]);
+/// A membership of an IAM group.
+pub const IAM_GROUP: Target = Target::IamGroup(IAM_ACCOUNTS[0], IAM_GROUPS[0]);
 
 /// One life.
 #[derive(Clone, Debug)]
@@ -113,13 +116,15 @@ pub fn lives() -> Vec<Life> {
     ]
 }
 
-fn life(name: &'static str, mut deeds: Vec<(Second, Deed)>) -> Life {
+/// A life in which that happens, under a policy that allows everything.
+pub fn life(name: &'static str, mut deeds: Vec<(Second, Deed)>) -> Life {
     let policy = Policy::Everything {
         hours: 8,
         end_on_removal: false,
         exclusive: false,
     };
     deeds.insert(0, (0, Deed::PutPolicy("everything", policy)));
+    deeds.sort_by_key(|(at, _)| *at);
     let setting = Setting {
         replicas: 1,
         lease: 120,
@@ -140,7 +145,8 @@ fn life(name: &'static str, mut deeds: Vec<(Second, Deed)>) -> Life {
     Life { name, story }
 }
 
-fn grant(name: &str, target: Target, start: Option<Second>, expiry: Second) -> Grant {
+/// A grant for Alice.
+pub fn grant(name: &str, target: Target, start: Option<Second>, expiry: Second) -> Grant {
     let user = match target {
         Target::IamGroup(..) => "alice",
         _ => "alice@example.com",

@@ -1,6 +1,7 @@
 //! The whole program on virtual time. Each test prints what it played, and how to play it again.
 
 mod crashes;
+mod faults;
 mod pauses;
 mod replay;
 mod seeds;

@@ -1,0 +1,522 @@
+//! What can go wrong, one thing at a time and for certain. The random stories mix all of it.
+//!
+//! A line `Fault 7. R3.` above a test puts it into `tests/FAULTS.md`.
+
+use aws_simulator::{AccountStatus, Change};
+use simulation::cast::{ACCOUNTS, GROUPS, PERMISSION_SETS, Target};
+use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, Life, grant, life};
+use simulation::report::Report;
+use simulation::stage::{Direction, play};
+use simulation::story::{Api, Aws, Cloud, Deed, Name, Policy, Second, Trouble};
+
+use crate::assert_kept;
+
+const MINUTE: Second = 60;
+const ALICE: &str = "alice@example.com";
+
+fn kept(life: &Life) -> Report {
+    let direction = Direction::default();
+    let report = play(&life.story, &direction);
+    assert_kept(life, &direction, &report);
+    report
+}
+
+/// A grant of five minutes, from second 10 on.
+fn first(target: Target) -> (Second, Deed) {
+    (10, Deed::Apply(grant("first", target, None, 5 * MINUTE)))
+}
+
+fn second(at: Second, start: Option<Second>, expiry: Second) -> (Second, Deed) {
+    let grant = grant("second", ASSIGNMENT, start, expiry);
+    (at, Deed::Apply(grant))
+}
+
+fn name() -> Name {
+    grant("first", ASSIGNMENT, None, 0).name
+}
+
+fn trouble<K>(kind: K, lasts: Second) -> Trouble<K> {
+    Trouble {
+        kind,
+        lasts,
+        replica: None,
+        percent: 100,
+        only_writes: false,
+    }
+}
+
+fn api(at: Second, kind: Api, lasts: Second) -> (Second, Deed) {
+    (at, Deed::ApiTrouble(trouble(kind, lasts)))
+}
+
+fn aws(at: Second, kind: Aws, lasts: Second) -> (Second, Deed) {
+    (at, Deed::AwsTrouble(trouble(kind, lasts)))
+}
+
+/// The same, of writes only.
+fn aws_writes(at: Second, kind: Aws, lasts: Second) -> (Second, Deed) {
+    let only_writes = true;
+    let trouble = trouble(kind, lasts);
+    (at, Deed::AwsTrouble(Trouble { only_writes, ..trouble }))
+}
+
+fn kill(at: Second, down: Second) -> (Second, Deed) {
+    let (replica, same_pod) = (0, false);
+    (
+        at,
+        Deed::Kill {
+            replica,
+            down,
+            same_pod,
+        },
+    )
+}
+
+/// Fault 4. R2, R3.
+#[test]
+fn a_create_whose_answer_dies_with_the_process_is_taken_away_when_its_time_was_over_meanwhile() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        let life = life(
+            "killed with the create on its way, back after the expiry",
+            vec![
+                first(target),
+                aws_writes(9, Aws::Unanswered, 3),
+                kill(12, 10 * MINUTE),
+            ],
+        );
+        let report = kept(&life);
+        assert!(report.lateness.iter().any(|late| *late > 60), "{report:?}");
+    }
+}
+
+/// Fault 5. R1, R8.
+#[test]
+fn a_watch_that_is_far_behind_at_the_start_grants_nothing_that_has_ended() {
+    kept(&life(
+        "revoked while down, and the watch is late",
+        vec![
+            first(ASSIGNMENT),
+            kill(MINUTE, MINUTE),
+            (90, Deed::SetRevoked(name(), true)),
+            api(2 * MINUTE, Api::EventLate(50), 3 * MINUTE),
+        ],
+    ));
+}
+
+/// Fault 6. R3, L1.
+#[test]
+fn edits_of_which_no_event_comes_are_seen_as_one() {
+    kept(&life(
+        "made, lengthened, shortened and revoked unseen",
+        vec![
+            api(5, Api::EventLost, 5 * MINUTE),
+            first(ASSIGNMENT),
+            (20, Deed::SetExpiry(name(), 9 * MINUTE)),
+            (40, Deed::SetExpiry(name(), 6 * MINUTE)),
+            (3 * MINUTE, Deed::SetRevoked(name(), true)),
+        ],
+    ));
+}
+
+/// Fault 7. R3.
+#[test]
+fn a_delete_that_the_watch_loses_ends_access_all_the_same() {
+    kept(&life(
+        "deleted by force, and no event of it",
+        vec![
+            first(ASSIGNMENT),
+            api(MINUTE, Api::EventLost, 2 * MINUTE),
+            (90, Deed::DeleteByForce(name())),
+        ],
+    ));
+}
+
+/// Fault 8. L2.
+#[test]
+fn a_watch_that_falls_silent_delays_no_expiry() {
+    let report = kept(&life(
+        "silent watches",
+        vec![first(ASSIGNMENT), api(MINUTE, Api::WatchSilent, 8 * MINUTE)],
+    ));
+    assert_eq!(report.lateness, [0]);
+}
+
+/// Fault 9. R1, L1.
+#[test]
+fn watches_that_are_told_that_their_history_is_gone_begin_anew() {
+    kept(&life(
+        "compacted, expired and restarted",
+        vec![
+            first(ASSIGNMENT),
+            (30, Deed::Compact),
+            (31, Deed::EndWatches),
+            api(MINUTE, Api::WatchExpired, MINUTE),
+            second(70, None, 8 * MINUTE),
+        ],
+    ));
+}
+
+/// Fault 10. R3, R4, R8.
+#[test]
+fn a_backup_that_is_put_back_revives_nothing_and_leaves_nothing() {
+    for bump in [false, true] {
+        for (made, back) in [(2, 3), (2, 7), (6, 8)] {
+            kept(&life(
+                "put back from a backup",
+                vec![
+                    first(ASSIGNMENT),
+                    (made * MINUTE, Deed::Backup),
+                    (back * MINUTE, Deed::Restore { bump }),
+                    second(9 * MINUTE, None, 11 * MINUTE),
+                ],
+            ));
+        }
+    }
+}
+
+/// Fault 11. R8.
+#[test]
+fn a_grant_made_again_from_its_manifest_after_its_expiry_gives_nothing() {
+    let report = kept(&life(
+        "made again too late",
+        vec![
+            first(ASSIGNMENT),
+            (6 * MINUTE, Deed::Delete(name())),
+            (
+                8 * MINUTE,
+                Deed::Apply(grant("first", ASSIGNMENT, None, 5 * MINUTE)),
+            ),
+        ],
+    ));
+    assert_eq!(report.asked["R2"], 1, "it was given once");
+}
+
+/// Fault 14. R6.
+#[test]
+fn of_two_grants_that_overlap_the_first_to_end_takes_nothing() {
+    let report = kept(&life(
+        "two overlap",
+        vec![first(ASSIGNMENT), second(60, None, 9 * MINUTE)],
+    ));
+    assert_eq!(report.lateness, [0], "one end of access");
+}
+
+/// Fault 15. R6, L1.
+#[test]
+fn a_grant_that_comes_while_the_same_access_is_taken_away_has_it_in_the_end() {
+    for late in 0..20 {
+        kept(&life(
+            "one comes while the other goes",
+            vec![
+                first(ASSIGNMENT),
+                second(5 * MINUTE + late, None, 10 * MINUTE),
+            ],
+        ));
+    }
+}
+
+/// Fault 16. R6.
+#[test]
+fn between_two_grants_back_to_back_nothing_is_taken() {
+    let report = kept(&life(
+        "back to back",
+        vec![
+            first(ASSIGNMENT),
+            second(20, Some(5 * MINUTE), 9 * MINUTE),
+        ],
+    ));
+    assert_eq!(report.lateness, [0], "one end of access");
+}
+
+/// Fault 17. R2, L3, L4.
+#[test]
+fn ten_minutes_of_throttling_end_with_everything_taken_away() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        kept(&life(
+            "throttled",
+            vec![first(target), aws(4 * MINUTE, Aws::Throttled, 10 * MINUTE)],
+        ));
+    }
+}
+
+/// Fault 18. R3.
+#[test]
+fn errors_of_the_server_and_broken_connections_are_tried_on() {
+    for kind in [Aws::ServerError, Aws::Lost, Aws::Html, Aws::Truncated, Aws::Hang] {
+        for at in [5, 4 * MINUTE] {
+            kept(&life("AWS fails", vec![first(ASSIGNMENT), aws(at, kind, 8 * MINUTE)]));
+        }
+    }
+}
+
+/// Fault 19. R3, R4.
+#[test]
+fn what_took_effect_without_an_answer_is_ours() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        for at in [5, 4 * MINUTE] {
+            kept(&life(
+                "no answers",
+                vec![first(target), aws_writes(at, Aws::Unanswered, 4 * MINUTE)],
+            ));
+        }
+    }
+}
+
+/// Fault 20. R3.
+#[test]
+fn what_takes_effect_minutes_after_its_answer_was_given_up_is_taken_away() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        kept(&life(
+            "a create arrives after the delete",
+            vec![
+                first(target),
+                aws_writes(5, Aws::Late(240), 8),
+                (20, Deed::SetRevoked(name(), true)),
+            ],
+        ));
+    }
+}
+
+/// Fault 23. R3.
+#[test]
+fn ids_of_operations_that_aws_forgets_are_not_needed() {
+    let mut life = life("forgotten ids", vec![first(ASSIGNMENT)]);
+    life.story.setting.cloud = Cloud {
+        assignment_delay: 90_000,
+        request_retention: Some(1),
+        ..life.story.setting.cloud
+    };
+    kept(&life);
+}
+
+/// Faults 24, 25. R3, L1.
+#[test]
+fn listings_that_lag_behind_neither_end_nor_repeat_anything() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        let mut life = life("stale listings", vec![first(target)]);
+        life.story.setting.cloud = Cloud {
+            staleness: 50_000,
+            iam_staleness: 150_000,
+            copies: Some(3),
+            ..life.story.setting.cloud
+        };
+        let report = kept(&life);
+        let creates = report.asked["R2"];
+        assert!(creates <= 2, "{creates} creates for one access");
+    }
+}
+
+/// Fault 26. R1, L1.
+#[test]
+fn what_somebody_takes_away_is_given_back_while_its_grant_lasts() {
+    let life = life(
+        "taken away by hand",
+        vec![
+            first(ASSIGNMENT),
+            (2 * MINUTE, Deed::TakeByHand(ALICE, ASSIGNMENT)),
+            (3 * MINUTE, Deed::AskAgain(name())),
+        ],
+    );
+    assert_eq!(kept(&life).asked["R2"], 2, "given twice");
+}
+
+/// Fault 27. R4.
+#[test]
+fn what_stood_before_stays() {
+    for target in [ASSIGNMENT, GROUP] {
+        let report = kept(&life(
+            "it stood before",
+            vec![(5, Deed::GiveByHand(ALICE, target)), first(target)],
+        ));
+        assert!(!report.asked.contains_key("R2"), "nothing was created");
+        assert!(report.lateness.is_empty(), "nothing was deleted");
+    }
+}
+
+/// Faults 28, 29. R4.
+#[test]
+fn hands_at_work_on_the_same_access_are_within_what_is_stated() {
+    for at in 8..16 {
+        kept(&life(
+            "given by hand around our create",
+            vec![first(ASSIGNMENT), (at, Deed::GiveByHand(ALICE, ASSIGNMENT))],
+        ));
+        kept(&life(
+            "taken and given by hand while it is ours",
+            vec![
+                first(ASSIGNMENT),
+                (MINUTE + at, Deed::TakeByHand(ALICE, ASSIGNMENT)),
+                (MINUTE + at + 1, Deed::GiveByHand(ALICE, ASSIGNMENT)),
+            ],
+        ));
+    }
+}
+
+/// Fault 30. R3, L4.
+#[test]
+fn people_and_entitlements_that_go_in_the_middle_leave_nothing_usable() {
+    let account = ACCOUNTS[0].to_owned();
+    let changes = [
+        (Change::RecreateUser { user: ALICE.to_owned() }, ASSIGNMENT),
+        (Change::DeleteUser { user: ALICE.to_owned() }, GROUP),
+        (Change::RecreateGroup { group: GROUPS[0].to_owned() }, GROUP),
+        (
+            Change::RecreatePermissionSet {
+                permission_set: PERMISSION_SETS[0].0.to_owned(),
+            },
+            ASSIGNMENT,
+        ),
+        (
+            Change::SetAccountStatus {
+                account,
+                status: AccountStatus::Suspended,
+            },
+            ASSIGNMENT,
+        ),
+    ];
+    for (change, target) in changes {
+        for at in [11, 2 * MINUTE] {
+            kept(&life(
+                "gone in the middle",
+                vec![first(target), (at, Deed::Aws(change.clone()))],
+            ));
+        }
+    }
+}
+
+/// Faults 31, 32, 33. R1, R2, R3.
+#[test]
+fn edits_while_access_is_being_given_count() {
+    let elsewhere = Target::Assignment(ACCOUNTS[1], PERMISSION_SETS[1].0);
+    for at in 10..16 {
+        for deed in [
+            Deed::Retarget(name(), elsewhere),
+            Deed::SetExpiry(name(), 20),
+            Deed::Delete(name()),
+            Deed::Garble(name()),
+        ] {
+            kept(&life("edited in the middle", vec![first(ASSIGNMENT), (at, deed)]));
+        }
+    }
+}
+
+/// Fault 34. R3, R9.
+#[test]
+fn a_grant_without_its_finalizer_or_gone_by_force_ends_all_the_same() {
+    for deed in [
+        Deed::DeleteByForce(name()),
+        Deed::DropFinalizer(name()),
+        Deed::WipeStatus(name()),
+        Deed::ForgeStatus(name()),
+    ] {
+        for at in [12, MINUTE] {
+            kept(&life("by force", vec![first(ASSIGNMENT), (at, deed.clone())]));
+        }
+    }
+}
+
+/// Fault 36. R2, R3.
+#[test]
+fn a_grant_that_expires_while_access_is_being_given_is_never_active() {
+    let mut life = life(
+        "expires in the middle",
+        vec![(10, Deed::Apply(grant("first", ASSIGNMENT, None, 20)))],
+    );
+    life.story.setting.cloud.assignment_delay = 60_000;
+    kept(&life);
+}
+
+/// Fault 37. R2, L2.
+#[test]
+fn a_clock_that_is_set_an_hour_off_ends_access_on_time() {
+    for seconds in [-3600, 3600] {
+        for at in [5, MINUTE] {
+            let report = kept(&life(
+                "the clock is set",
+                vec![(at, Deed::SetClock(0, seconds)), first(ASSIGNMENT)],
+            ));
+            let late = report.lateness.iter().max();
+            assert!(late.is_none_or(|late| *late <= 60), "{seconds} at {at}: {late:?}");
+        }
+    }
+}
+
+/// Fault 38. R2, L3.
+#[test]
+fn after_hours_without_a_controller_what_is_overdue_goes_at_once() {
+    let mut life = life(
+        "six hours down",
+        vec![
+            first(ASSIGNMENT),
+            kill(MINUTE, 360 * MINUTE),
+            second(2 * MINUTE, None, 4 * MINUTE),
+        ],
+    );
+    life.story.calm = 380 * MINUTE;
+    kept(&life);
+}
+
+/// Faults 40, 41. L4, R12.
+#[test]
+fn refusals_end_with_access_taken_away_and_everything_else_goes_on() {
+    for kind in [Aws::Denied, Aws::Expired, Aws::IamDown, Aws::IdentityCenterDown] {
+        kept(&life(
+            "refused",
+            vec![
+                first(ASSIGNMENT),
+                (10, Deed::Apply(grant("iam", IAM_GROUP, None, 5 * MINUTE))),
+                aws(3 * MINUTE, kind, 10 * MINUTE),
+            ],
+        ));
+    }
+}
+
+/// Fault 42. R5.
+#[test]
+fn without_the_ledger_nothing_is_given_and_what_expires_is_taken_away() {
+    for kind in [Api::Refused(500), Api::Lost, Api::Hang, Api::Unanswered] {
+        let report = kept(&life(
+            "no ledger",
+            vec![first(ASSIGNMENT), api(4 * MINUTE, kind, 8 * MINUTE)],
+        ));
+        let late = report.lateness.iter().max();
+        assert!(late.is_some_and(|late| *late <= 60), "{kind:?}: {late:?}");
+    }
+}
+
+/// Fault 43. L1, L5.
+#[test]
+fn writes_that_always_conflict_stop_nothing_for_ever() {
+    let conflict = Trouble {
+        percent: 70,
+        ..trouble(Api::Conflict, 10 * MINUTE)
+    };
+    kept(&life(
+        "conflicts",
+        vec![first(ASSIGNMENT), (5, Deed::ApiTrouble(conflict))],
+    ));
+}
+
+/// Fault 48. R6.
+#[test]
+fn the_same_asked_for_twice_at_the_same_moment_is_given_once() {
+    let report = kept(&life(
+        "asked for twice",
+        vec![first(ASSIGNMENT), second(10, None, 5 * MINUTE)],
+    ));
+    assert_eq!(report.asked["R2"], 1, "given once");
+}
+
+/// A Deny is the emergency stop, whatever else goes on.
+#[test]
+fn a_deny_ends_access_that_is_being_given_too() {
+    for at in 10..16 {
+        kept(&life(
+            "denied in the middle",
+            vec![
+                first(ASSIGNMENT),
+                (at, Deed::PutPolicy("deny", Policy::DenyAll)),
+            ],
+        ));
+    }
+}
