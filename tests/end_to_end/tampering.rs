@@ -187,6 +187,7 @@ fn accept_anything(world: &World) {
     world.kubectl(&["replace", "-f", file.to_str().unwrap()]);
 }
 
+/// Fault 35. R9.
 #[test]
 fn a_deleted_namespace_takes_its_access_with_it() {
     let world = World::shared();

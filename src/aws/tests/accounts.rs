@@ -197,6 +197,7 @@ async fn credentials_of_another_account_read_and_write_nothing() {
     }
 }
 
+/// Fault 46. R3, R4.
 /// A tuple that was pinned in one account is never looked for in another.
 #[tokio::test(start_paused = true)]
 async fn a_tuple_of_an_account_that_is_no_longer_managed_is_not_gone() {

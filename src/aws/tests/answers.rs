@@ -42,6 +42,7 @@ fn is_unknown(kind: &Kind, outcome: &Outcome) {
     );
 }
 
+/// Fault 21. R4.
 /// A ledger that takes such a write for one without effect closes while the effect is yet to come.
 #[tokio::test(start_paused = true)]
 async fn a_write_whose_answer_is_lost_may_have_taken_effect() {
@@ -198,6 +199,7 @@ async fn an_operation_is_followed_and_a_page_in_place_of_its_status_is_an_error(
     assert_eq!(other.unwrap_err().class, Class::Gone);
 }
 
+/// Fault 22. R1, L1.
 #[tokio::test(start_paused = true)]
 async fn an_operation_that_failed_says_why() {
     let reason = "Received a 404 status error: the USER assignee was not found in directory";

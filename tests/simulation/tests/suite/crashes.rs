@@ -15,6 +15,7 @@ fn every_life_is_well_without_a_crash() {
     }
 }
 
+/// Faults 1, 2. R3, R4, R5, R9.
 #[test]
 fn a_crash_after_any_write_is_survived() {
     each_life(|life, writes| {
@@ -25,6 +26,7 @@ fn a_crash_after_any_write_is_survived() {
     });
 }
 
+/// Fault 3. R3, R4, R5, R9.
 #[test]
 fn two_crashes_after_any_two_writes_are_survived() {
     each_life(|life, writes| {

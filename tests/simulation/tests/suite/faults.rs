@@ -57,7 +57,13 @@ fn aws(at: Second, kind: Aws, lasts: Second) -> (Second, Deed) {
 fn aws_writes(at: Second, kind: Aws, lasts: Second) -> (Second, Deed) {
     let only_writes = true;
     let trouble = trouble(kind, lasts);
-    (at, Deed::AwsTrouble(Trouble { only_writes, ..trouble }))
+    (
+        at,
+        Deed::AwsTrouble(Trouble {
+            only_writes,
+            ..trouble
+        }),
+    )
 }
 
 fn kill(at: Second, down: Second) -> (Second, Deed) {
@@ -220,10 +226,7 @@ fn a_grant_that_comes_while_the_same_access_is_taken_away_has_it_in_the_end() {
 fn between_two_grants_back_to_back_nothing_is_taken() {
     let report = kept(&life(
         "back to back",
-        vec![
-            first(ASSIGNMENT),
-            second(20, Some(5 * MINUTE), 9 * MINUTE),
-        ],
+        vec![first(ASSIGNMENT), second(20, Some(5 * MINUTE), 9 * MINUTE)],
     ));
     assert_eq!(report.lateness, [0], "one end of access");
 }
@@ -242,9 +245,18 @@ fn ten_minutes_of_throttling_end_with_everything_taken_away() {
 /// Fault 18. R3.
 #[test]
 fn errors_of_the_server_and_broken_connections_are_tried_on() {
-    for kind in [Aws::ServerError, Aws::Lost, Aws::Html, Aws::Truncated, Aws::Hang] {
+    for kind in [
+        Aws::ServerError,
+        Aws::Lost,
+        Aws::Html,
+        Aws::Truncated,
+        Aws::Hang,
+    ] {
         for at in [5, 4 * MINUTE] {
-            kept(&life("AWS fails", vec![first(ASSIGNMENT), aws(at, kind, 8 * MINUTE)]));
+            kept(&life(
+                "AWS fails",
+                vec![first(ASSIGNMENT), aws(at, kind, 8 * MINUTE)],
+            ));
         }
     }
 }
@@ -357,9 +369,24 @@ fn hands_at_work_on_the_same_access_are_within_what_is_stated() {
 fn people_and_entitlements_that_go_in_the_middle_leave_nothing_usable() {
     let account = ACCOUNTS[0].to_owned();
     let changes = [
-        (Change::RecreateUser { user: ALICE.to_owned() }, ASSIGNMENT),
-        (Change::DeleteUser { user: ALICE.to_owned() }, GROUP),
-        (Change::RecreateGroup { group: GROUPS[0].to_owned() }, GROUP),
+        (
+            Change::RecreateUser {
+                user: ALICE.to_owned(),
+            },
+            ASSIGNMENT,
+        ),
+        (
+            Change::DeleteUser {
+                user: ALICE.to_owned(),
+            },
+            GROUP,
+        ),
+        (
+            Change::RecreateGroup {
+                group: GROUPS[0].to_owned(),
+            },
+            GROUP,
+        ),
         (
             Change::RecreatePermissionSet {
                 permission_set: PERMISSION_SETS[0].0.to_owned(),
@@ -395,7 +422,10 @@ fn edits_while_access_is_being_given_count() {
             Deed::Delete(name()),
             Deed::Garble(name()),
         ] {
-            kept(&life("edited in the middle", vec![first(ASSIGNMENT), (at, deed)]));
+            kept(&life(
+                "edited in the middle",
+                vec![first(ASSIGNMENT), (at, deed)],
+            ));
         }
     }
 }
@@ -410,7 +440,10 @@ fn a_grant_without_its_finalizer_or_gone_by_force_ends_all_the_same() {
         Deed::ForgeStatus(name()),
     ] {
         for at in [12, MINUTE] {
-            kept(&life("by force", vec![first(ASSIGNMENT), (at, deed.clone())]));
+            kept(&life(
+                "by force",
+                vec![first(ASSIGNMENT), (at, deed.clone())],
+            ));
         }
     }
 }
@@ -436,7 +469,10 @@ fn a_clock_that_is_set_an_hour_off_ends_access_on_time() {
                 vec![(at, Deed::SetClock(0, seconds)), first(ASSIGNMENT)],
             ));
             let late = report.lateness.iter().max();
-            assert!(late.is_none_or(|late| *late <= 60), "{seconds} at {at}: {late:?}");
+            assert!(
+                late.is_none_or(|late| *late <= 60),
+                "{seconds} at {at}: {late:?}"
+            );
         }
     }
 }
@@ -459,7 +495,12 @@ fn after_hours_without_a_controller_what_is_overdue_goes_at_once() {
 /// Faults 40, 41. L4, R12.
 #[test]
 fn refusals_end_with_access_taken_away_and_everything_else_goes_on() {
-    for kind in [Aws::Denied, Aws::Expired, Aws::IamDown, Aws::IdentityCenterDown] {
+    for kind in [
+        Aws::Denied,
+        Aws::Expired,
+        Aws::IamDown,
+        Aws::IdentityCenterDown,
+    ] {
         kept(&life(
             "refused",
             vec![

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod faults;
+mod matrix;
 mod pauses;
 mod replay;
 mod seeds;

@@ -10,6 +10,7 @@ use crate::{assert_kept, is_played, side_by_side};
 /// Shorter than a call may take, so that its sender goes on with what it knew; and longer.
 const HELD_FOR: [u64; 3] = [9, 45, 240];
 
+/// Faults 12, 13. R2, R6, R10.
 #[test]
 fn two_controllers_without_a_lease_keep_every_rule_while_one_is_held_up_at_any_call() {
     held_up(true);
