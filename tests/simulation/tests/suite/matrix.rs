@@ -9,7 +9,7 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fault {
-    fault: u32,
+    number: u32,
     what: String,
     waits: Option<String>,
 }
@@ -35,14 +35,19 @@ fn every_fault_has_a_test_and_the_table_says_which() {
          | # | Fault | Rules | Tests |\n|---|---|---|---|\n",
     );
     let mut bare = Vec::new();
-    for Fault { fault, what, waits } in &faults {
-        let found = covers.remove(fault).unwrap_or_default();
+    for Fault {
+        number,
+        what,
+        waits,
+    } in &faults
+    {
+        let found = covers.remove(number).unwrap_or_default();
         if found.is_empty() && waits.is_none() {
-            bare.push(format!("{fault}: {what}"));
+            bare.push(format!("{number}: {what}"));
         }
         assert!(
             found.is_empty() || waits.is_none(),
-            "fault {fault} has a test and waits for nothing any more"
+            "fault {number} has a test and waits for nothing any more"
         );
         let mut rules: Vec<&str> = found
             .iter()
@@ -60,7 +65,7 @@ fn every_fault_has_a_test_and_the_table_says_which() {
         };
         writeln!(
             table,
-            "| {fault} | {what} | {} | {tests} |",
+            "| {number} | {what} | {} | {tests} |",
             rules.join(", ")
         )
         .unwrap();
