@@ -1,6 +1,7 @@
 //! The API server is away when access must end.
 
 use aws_simulator::{Action, Fault, Service};
+use control_plane::ControlPlane;
 
 use crate::support::time::wait_for;
 use crate::support::{Grant, LiveGrant, Scenario, Setup, World, now, poll_aws, seconds};
@@ -69,35 +70,33 @@ fn what_expires_while_the_api_server_hangs_is_taken_all_the_same() {
     }
 }
 
-/// The API server answers, and says that it can't help.
-#[test]
-fn what_expires_while_etcd_is_down_is_taken_all_the_same() {
-    let world = World::own(Setup::default());
-    let scenario = Scenario::new(&world, "etcd-down");
+/// The API server is there, and waits for its store: each look at the ledger takes its whole timeout.
+fn taken_without_etcd(name: &str, stop: Order, go_on: Order) {
+    let world = World::own(Setup::default().setting("offlineAuthority", "2m"));
+    let scenario = Scenario::new(&world, name);
     let grants = grants(&scenario, 15);
-    world.control_plane.kill_etcd().unwrap();
+    stop(&world.control_plane).unwrap();
     taken_without_the_api_server(&scenario, &grants);
 
-    world.control_plane.start_etcd().unwrap();
+    go_on(&world.control_plane).unwrap();
     for grant in &grants {
         grant.wait_until_taken("Expired");
         assert_eq!(scenario.creates_of(&grant.access), 1, "{}", grant.report());
     }
 }
 
-/// The API server is there, and what it is asked for is never done.
+type Order = fn(&ControlPlane) -> Result<(), control_plane::Error>;
+
+#[test]
+fn what_expires_while_etcd_is_down_is_taken_all_the_same() {
+    let (stop, go_on) = (ControlPlane::kill_etcd, ControlPlane::start_etcd);
+    taken_without_etcd("etcd-down", stop, go_on);
+}
+
 #[test]
 fn what_expires_while_etcd_hangs_is_taken_all_the_same() {
-    let world = World::own(Setup::default().setting("offlineAuthority", "2m"));
-    let scenario = Scenario::new(&world, "etcd-hangs");
-    let grants = grants(&scenario, 15);
-    world.control_plane.pause_etcd().unwrap();
-    taken_without_the_api_server(&scenario, &grants);
-
-    world.control_plane.resume_etcd().unwrap();
-    for grant in &grants {
-        grant.wait_until_taken("Expired");
-    }
+    let (stop, go_on) = (ControlPlane::pause_etcd, ControlPlane::resume_etcd);
+    taken_without_etcd("etcd-hangs", stop, go_on);
 }
 
 /// While the API server is away nobody else takes it: one refusal must not be the last word.

@@ -45,7 +45,7 @@ fn under_load_an_api_server_that_is_killed_leaves_nothing_behind() {
     load.ends_well();
 }
 
-/// The API server answers all the time, and nothing that it is asked for works.
+/// The API server is there all the time, and nothing that it is asked for is done.
 #[test]
 fn under_load_an_etcd_that_is_killed_leaves_nothing_behind() {
     let world = world(Setup::default());

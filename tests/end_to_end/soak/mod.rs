@@ -234,6 +234,11 @@ fn keep(world: &World, seed: u64, report: &Report) {
             .unwrap();
         println!("{}", path.display());
     };
+    let calls = world.aws().simulator.calls_since(0).into_iter();
+    let calls: Vec<String> = calls
+        .map(|call| serde_json::to_string(&call).unwrap())
+        .collect();
+    write("calls.jsonl", &calls.join("\n"));
     write("log", &world.log_about(&[""]));
     write("report", &report.to_string());
 }

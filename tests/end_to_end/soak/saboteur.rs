@@ -85,7 +85,7 @@ impl<'s> Saboteur<'s> {
 
     /// Goes on until the stage closes. In the end everything runs.
     pub fn work(mut self) -> Self {
-        while self.stage.wait_until(now() + seconds(self.rng.i64(10..40))) {
+        while self.stage.wait_until(now() + seconds(self.rng.i64(20..60))) {
             let mut blows = vec![self.strike(&[])];
             if self.rng.u8(..100) < 25 {
                 self.stage.wait_until(now() + seconds(self.rng.i64(0..6)));
