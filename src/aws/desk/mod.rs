@@ -94,7 +94,8 @@ impl Turn {
 const GRANT_SHARE: u32 = 8;
 
 /// Runs a future whose calls to AWS belong to an attempt that stands in the ledger: they go before
-/// all others save those that take access away, because the time to send it is short.
+/// all that are as urgent, because the time to send it is short. Else turns that begin together would
+/// all read, and then all be too late to write.
 pub async fn committed<T>(future: impl Future<Output = T>) -> T {
     Urgency::of_this_task().committed(future).await
 }

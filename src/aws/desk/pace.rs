@@ -1,6 +1,7 @@
 //! How fast AWS is called: for each limit a bucket of calls, and a line in front of it.
 
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,9 +15,7 @@ use super::{DeskKey, GRANT_SHARE};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Urgency(Arc<AtomicU8>);
 
-/// Everything else.
-const OTHER: u8 = 0;
-/// An attempt to give access stands in the ledger, and must be sent soon or not at all.
+/// An attempt stands in the ledger, and must be sent soon or not at all: it goes before its like.
 const COMMITTED: u8 = 1;
 /// Takes access away, or holds up what does.
 const URGENT: u8 = 2;
@@ -27,21 +26,18 @@ tokio::task_local! {
 
 impl Urgency {
     pub(super) fn raise(&self) {
-        self.0.store(URGENT, Ordering::Release);
+        self.0.fetch_or(URGENT, Ordering::AcqRel);
     }
 
     pub(super) fn is_raised(&self) -> bool {
-        self.level() == URGENT
+        self.level() & URGENT != 0
     }
 
-    /// Runs a future whose calls go before all but the urgent ones.
+    /// Runs a future whose calls go before all that are as urgent.
     pub(super) async fn committed<T>(self, future: impl Future<Output = T>) -> T {
-        self.0.fetch_max(COMMITTED, Ordering::AcqRel);
+        self.0.fetch_or(COMMITTED, Ordering::AcqRel);
         let output = future.await;
-        // Unless it was raised in the meantime.
-        let _ = self
-            .0
-            .compare_exchange(COMMITTED, OTHER, Ordering::AcqRel, Ordering::Acquire);
+        self.0.fetch_and(!COMMITTED, Ordering::AcqRel);
         output
     }
 
@@ -141,12 +137,11 @@ enum Answer {
     Behind,
 }
 
-/// Tickets of the calls that wait, for each urgency in the order in which they came.
+/// The calls that wait.
 #[derive(Debug, Default)]
 struct Queue {
-    urgent: VecDeque<u64>,
-    committed: VecDeque<u64>,
-    others: VecDeque<u64>,
+    /// By their levels, and of one level by their tickets: in the order in which they came.
+    waiting: BTreeSet<(Reverse<u8>, u64)>,
     /// Urgent calls in a row while others waited.
     since_other: u32,
     /// When the bucket is next full.
@@ -155,9 +150,10 @@ struct Queue {
 
 impl Queue {
     fn ask(&mut self, ticket: u64, level: u8, limits: &Pace) -> Answer {
-        if !self.line(level).contains(&ticket) {
+        let place = (Reverse(level), ticket);
+        if !self.waiting.contains(&place) {
             self.leave(ticket);
-            self.line(level).push_back(ticket);
+            self.waiting.insert(place);
         }
         if self.next() != Some(ticket) {
             return Answer::Behind;
@@ -171,7 +167,7 @@ impl Queue {
             return Answer::At(free);
         }
         self.full_at = Some(full_at);
-        let overtakes = self.urgent.front() == Some(&ticket) && self.less_urgent().is_some();
+        let overtakes = self.urgent() == Some(ticket) && self.other().is_some();
         self.since_other = if overtakes {
             self.since_other.saturating_add(1)
         } else {
@@ -183,31 +179,27 @@ impl Queue {
     /// Who goes next: urgent calls first, but of so many calls one is for the others, or nobody could
     /// even look up the names of an emergency grant.
     fn next(&self) -> Option<u64> {
-        let (urgent, other) = (self.urgent.front(), self.less_urgent());
+        let (urgent, other) = (self.urgent(), self.other());
         let others_turn = self.since_other + 1 >= GRANT_SHARE;
-        match (urgent, other) {
-            (Some(_), Some(other)) if others_turn => Some(other),
-            (Some(urgent), _) => Some(*urgent),
-            (None, other) => other,
+        if others_turn {
+            other.or(urgent)
+        } else {
+            urgent.or(other)
         }
     }
 
-    fn less_urgent(&self) -> Option<u64> {
-        self.committed.front().or(self.others.front()).copied()
+    fn urgent(&self) -> Option<u64> {
+        let (level, ticket) = self.waiting.first()?;
+        (level.0 & URGENT != 0).then_some(*ticket)
     }
 
-    fn line(&mut self, level: u8) -> &mut VecDeque<u64> {
-        match level {
-            OTHER => &mut self.others,
-            COMMITTED => &mut self.committed,
-            _ => &mut self.urgent,
-        }
+    fn other(&self) -> Option<u64> {
+        let others = (Reverse(COMMITTED), 0)..;
+        self.waiting.range(others).next().map(|(_, ticket)| *ticket)
     }
 
     fn leave(&mut self, ticket: u64) {
-        for line in [&mut self.urgent, &mut self.committed, &mut self.others] {
-            line.retain(|waiting| *waiting != ticket);
-        }
+        self.waiting.retain(|(_, waiting)| *waiting != ticket);
     }
 }
 

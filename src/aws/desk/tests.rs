@@ -204,6 +204,30 @@ async fn calls_of_one_kind_keep_their_order() {
     assert!(served.is_sorted(), "{served:?}");
 }
 
+/// Many look at what they are to take away, and none may come too late for that because others still look.
+#[tokio::test(start_paused = true)]
+async fn a_delete_that_stands_in_the_ledger_goes_before_the_readings_of_other_revokes() {
+    let (desk, key) = slow();
+    let slowest = Mutex::new(std::time::Duration::ZERO);
+    let revoke = async |_: usize| {
+        let urgency = Urgency::default();
+        urgency.raise();
+        let work = async {
+            desk.pace(&key).await;
+            let written = Instant::now();
+            committed(desk.pace(&key)).await;
+            written.elapsed()
+        };
+        let waited = urgency.of(work).await;
+        let mut slowest = slowest.lock().unwrap();
+        *slowest = waited.max(*slowest);
+    };
+    futures::future::join_all((0..40).map(revoke)).await;
+    let slowest = slowest.into_inner().unwrap();
+    // Four have their first call at once, and wait for one another.
+    assert!(slowest.as_secs() <= 1, "one waited {slowest:?}");
+}
+
 /// One who gives up his place holds up nobody.
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_given_up_leaves_the_line() {
