@@ -1,7 +1,7 @@
 # `make help` lists the commands. Needed: Rust by rustup (rust-toolchain.toml names the version), Go, Python 3, a C compiler.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test simulate simulate-crashes soak lint build crds control-plane clean programs test-programs demo-control-plane need-rust need-python
+.PHONY: help demo test simulate simulate-crashes bugs soak lint build crds control-plane clean programs test-programs demo-control-plane need-rust need-python
 
 # The control plane is built by Go and the rest by cargo. Neither waits for the other.
 SIDE_BY_SIDE = $(MAKE) --no-print-directory -j2
@@ -10,7 +10,7 @@ SIMULATION_TESTS = cargo test --package simulation --locked --profile simulation
 PROGRAMS = $${CARGO_TARGET_DIR:-target}/debug
 
 help: ## List the commands
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)$$/  make \1\t\2/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)$$/  make \1\t\2/p' Makefile | expand -t 26
 
 demo: need-rust ## Show the main job on a real control plane and a simulated AWS; KEEP=1 leaves them running
 	@$(SIDE_BY_SIDE) programs demo-control-plane
@@ -26,6 +26,9 @@ simulate: need-rust ## Play SEEDS=100 random stories of the whole program, FROM=
 
 simulate-crashes: need-rust ## Let the program die after every write and every pair of writes, and stand still at every call
 	SIMULATION=all $(SIMULATION_TESTS) -- --nocapture --test-threads 1 crashes pauses
+
+bugs: need-rust ## Put each known bug into the program and see who notices (1 h); ONLY=words of a name
+	cargo run --quiet --locked --package seeded-bugs -- --only "$(ONLY)"
 
 soak: need-rust demo-control-plane ## Kill and freeze everything at random under load; MINUTES=n (20), SEED=n to repeat a run
 	cargo test --locked --package breakglass --test end_to_end -- soak::soak --exact --ignored --nocapture

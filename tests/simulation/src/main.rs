@@ -33,6 +33,9 @@ struct Args {
     /// Plays at most so many shorter stories when one breaks a rule.
     #[arg(long, default_value_t = 200)]
     shrink: usize,
+    /// Plays no more stories once one has broken a rule.
+    #[arg(long)]
+    first: bool,
     /// Lets the process that sends the write of this number die of it.
     #[arg(long)]
     crash_at: Vec<u64>,
@@ -69,6 +72,9 @@ fn main() -> ExitCode {
                     }
                     if let Some(violation) = report.violations.first() {
                         println!("seed {seed}: {violation}");
+                        if args.first {
+                            next.store(end, Ordering::Relaxed);
+                        }
                         let mut broken = broken.lock().unwrap_or_else(PoisonError::into_inner);
                         broken.push((seed, violation.rule));
                     }

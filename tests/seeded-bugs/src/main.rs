@@ -1,0 +1,64 @@
+//! Puts each bug into a copy of the program, has it tested, and writes down who noticed.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+use seeded_bugs::table::{Table, told};
+use seeded_bugs::tree::Tree;
+use seeded_bugs::trial::{Bench, Verdict};
+
+/// Puts known bugs into the program, one at a time, and tells which test notices.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Only bugs whose names contain this.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Only bugs that the table does not know as noticed.
+    #[arg(long)]
+    missing: bool,
+    /// How many random stories are played for each at most.
+    #[arg(long, default_value_t = 150)]
+    stories: u64,
+}
+
+fn main() -> Result<ExitCode> {
+    let args = Args::parse();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = root.canonicalize()?;
+    let bugs = seeded_bugs::all(&root)?;
+    let mut table = Table::read(&root);
+    let wanted: Vec<_> = bugs
+        .iter()
+        .filter(|bug| bug.name.contains(&args.only))
+        .filter(|bug| !args.missing || table.noticed(bug).is_none())
+        .collect();
+    ensure!(!wanted.is_empty(), "no such bug");
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
+    let tree = Tree::copy(&root, target.join("seeded-bugs"))?;
+    let bench = Bench {
+        tree: tree.root.clone(),
+        log: target.join("seeded-bugs.log"),
+        target,
+        stories: args.stories,
+    };
+    let mut unnoticed = 0;
+    for bug in &wanted {
+        let begun = Instant::now();
+        let verdict = tree.with(bug, || bench.trial())?;
+        let took = begun.elapsed().as_secs();
+        println!("{}: {} ({took} s)", bug.name, told(&verdict));
+        unnoticed += usize::from(verdict == Verdict::Nobody);
+        table.put(bug, &verdict);
+        table.write(&root, &bugs)?;
+    }
+    println!("{} bugs, {unnoticed} noticed by nobody", wanted.len());
+    Ok(if unnoticed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
