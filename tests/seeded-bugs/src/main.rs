@@ -20,7 +20,7 @@ struct Args {
     #[arg(long)]
     missing: bool,
     /// How many random stories are played for each at most.
-    #[arg(long, default_value_t = 150)]
+    #[arg(long, default_value_t = 60)]
     stories: u64,
 }
 
