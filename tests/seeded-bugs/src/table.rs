@@ -36,7 +36,8 @@ impl Table {
             let mut cells = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ");
             Some((cells.next()?.to_owned(), cells.nth(1)?.to_owned()))
         });
-        Self(rows.filter(|(bug, _)| bug != "Bug").collect())
+        let looked_for = rows.filter(|(bug, noticed)| bug != "Bug" && !noticed.is_empty());
+        Self(looked_for.collect())
     }
 
     /// Takes down who noticed a bug.
