@@ -1,5 +1,5 @@
-//! Which test notices a bug: random stories first, then those about one fault, one crash or one pause,
-//! then the tests of the library.
+//! Which test notices a bug: random stories first, then those about one fault, then the tests of the
+//! library, then the stories about crashes and pauses, which take longest.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +11,24 @@ use supervisor::Program;
 const LONGEST: Duration = Duration::from_mins(15);
 /// The program itself is built without optimisation, which takes seconds and not a minute.
 const QUICKLY_BUILT: &str = "profile.simulation.package.breakglass.opt-level=0";
+
+/// The tests after the random stories, the quick ones first: what they are called, their package and
+/// source, and which of them.
+const STAGES: [(&str, &str, &str, &[&str]); 3] = [
+    (
+        "simulation",
+        "simulation",
+        "tests/suite/main.rs",
+        &["faults::"],
+    ),
+    ("library", "breakglass", "src/lib.rs", &[]),
+    (
+        "simulation",
+        "simulation",
+        "tests/suite/main.rs",
+        &["crashes::", "pauses::"],
+    ),
+];
 
 /// Who noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,26 +89,19 @@ impl Bench {
                 }
             }
         }
-        let built = self.cargo(&["test", "--no-run", "--package", "simulation"])?;
-        let suite = Program::new("suite", executable(&built, "tests/suite/main.rs")?).args([
-            "faults::",
-            "crashes::",
-            "pauses::",
-        ]);
-        match self.run(suite)? {
-            None => return Ok(Verdict::Endless),
-            Some(output) => {
-                if let Some(verdict) = failed_tests("simulation", &output) {
-                    return Ok(verdict);
+        for (of, package, source, which) in STAGES {
+            let built = self.cargo(&["test", "--no-run", "--package", package])?;
+            let tests = Program::new(of, executable(&built, source)?).args(which);
+            match self.run(tests)? {
+                None => return Ok(Verdict::Endless),
+                Some(output) => {
+                    if let Some(verdict) = failed_tests(of, &output) {
+                        return Ok(verdict);
+                    }
                 }
             }
         }
-        let built = self.cargo(&["test", "--no-run", "--package", "breakglass", "--lib"])?;
-        let library = Program::new("library", executable(&built, "src/lib.rs")?);
-        Ok(match self.run(library)? {
-            None => Verdict::Endless,
-            Some(output) => failed_tests("library", &output).unwrap_or(Verdict::Nobody),
-        })
+        Ok(Verdict::Nobody)
     }
 
     /// Runs cargo in the copy. Its output.

@@ -20,3 +20,7 @@ pub mod report;
 pub mod shrink;
 pub mod stage;
 pub mod story;
+
+/// A third of a story's time goes to small allocations, of which each message has hundreds.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -148,8 +148,13 @@ impl Stage {
             crash,
             begin: Instant::now(),
         });
-        let committed = Arc::clone(&observer);
-        api.observe(move |commit| committed.lock().on_commit(commit));
+        // The observer holds the API: were it held in turn, no story would ever be freed.
+        let watching = Arc::downgrade(&observer);
+        api.observe(move |commit| {
+            if let Some(observer) = watching.upgrade() {
+                observer.lock().on_commit(commit);
+            }
+        });
         let mut settings = story.setting.settings.clone();
         settings.lease_duration = Duration::from_secs(story.setting.lease);
         let mut stage = Self {
