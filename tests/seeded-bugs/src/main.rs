@@ -38,24 +38,31 @@ fn main() -> Result<ExitCode> {
     ensure!(!wanted.is_empty(), "no such bug");
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
-    let tree = Tree::copy(&root, target.join("seeded-bugs"))?;
+    let tree = Tree::copy(&root, target.join("seeded-bugs/tree"))?;
     let bench = Bench {
         tree: tree.root.clone(),
-        log: target.join("seeded-bugs.log"),
-        target,
+        log: target.join("seeded-bugs/log"),
+        target: target.join("seeded-bugs/target"),
         stories: args.stories,
     };
     let mut unnoticed = 0;
     for bug in &wanted {
         let begun = Instant::now();
-        let verdict = tree.with(bug, || bench.trial())?;
+        let verdict = match tree.with(bug, || bench.trial()) {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                println!("{}: {error:#}", bug.name);
+                unnoticed += 1;
+                continue;
+            }
+        };
         let took = begun.elapsed().as_secs();
         println!("{}: {} ({took} s)", bug.name, told(&verdict));
         unnoticed += usize::from(verdict == Verdict::Nobody);
         table.put(bug, &verdict);
         table.write(&root, &bugs)?;
     }
-    println!("{} bugs, {unnoticed} noticed by nobody", wanted.len());
+    println!("{} bugs, {unnoticed} not noticed", wanted.len());
     Ok(if unnoticed == 0 {
         ExitCode::SUCCESS
     } else {
