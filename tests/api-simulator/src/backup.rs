@@ -7,6 +7,15 @@ use crate::storage::Store;
 #[derive(Clone, Debug)]
 pub struct Snapshot(Store);
 
+impl Snapshot {
+    /// The same without any object of a kind, by its plural: a backup tool was told to leave them out.
+    #[must_use]
+    pub fn without(mut self, resource: &str) -> Self {
+        self.0.empty(resource);
+        self
+    }
+}
+
 impl ApiSimulator {
     /// Makes a backup.
     pub fn snapshot(&self) -> Snapshot {

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 /// The account that owns the organization. Nobody may be given anything there by a star.
 pub const MANAGEMENT: &str = "999988887777";
+/// The account to which the administration of Identity Center may be delegated.
+pub const DELEGATE: &str = "555566667777";
 /// Accounts with assignments.
 pub const ACCOUNTS: [&str; 2] = ["111122223333", "222233334444"];
 /// Permission sets, and how long their sessions last.
@@ -110,6 +112,7 @@ pub fn world(random_seed: u64) -> Seed {
             .map(account)
             .into_iter()
             .chain(IAM_ACCOUNTS.map(iam_account))
+            .chain([account(DELEGATE)])
             .collect(),
         instances: vec![SeedInstance {
             region: REGION.to_owned(),

@@ -128,6 +128,7 @@ pub fn life(name: &'static str, mut deeds: Vec<(Second, Deed)>) -> Life {
     let setting = Setting {
         replicas: 1,
         lease: 120,
+        delegated: false,
         cloud: Cloud {
             assignment_delay: 2_000,
             latency: 50,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use api_simulator::{Call, Ending as ApiEnding, Fate as ApiFate, WatchFate};
+use api_simulator::{Call, Ending as ApiEnding, Fate as ApiFate, Verb, WatchFate};
 use aws_simulator::{Ending as AwsEnding, Fate as AwsFate, GateCall, Service};
 
 use crate::entropy::Random;
@@ -59,6 +59,7 @@ impl Network {
                 let write = call.is_write();
                 match trouble.kind {
                     Api::NoLease => lease,
+                    Api::Initializing => matches!(call.verb, Verb::List | Verb::Watch),
                     Api::EventLost
                     | Api::EventTwice
                     | Api::EventLate(_)
@@ -135,20 +136,22 @@ impl Lines {
 }
 
 fn api_fate(kind: Api) -> ApiFate {
-    let status = |code, reason| ApiFate {
+    let refused = |code, reason, message: &str| ApiFate {
         instead: Some(ApiEnding::Status {
             code,
             reason,
-            message: "for this story".to_owned(),
+            message: message.to_owned(),
         }),
         ..ApiFate::default()
     };
+    let status = |code, reason| refused(code, reason, "for this story");
     match kind {
         Api::Refused(429) => status(429, "TooManyRequests"),
         Api::Refused(503) => status(503, "ServiceUnavailable"),
         Api::Refused(_) => status(500, "InternalError"),
         Api::Conflict => status(409, "Conflict"),
         Api::NoLease => status(403, "Forbidden"),
+        Api::Initializing => refused(429, "TooManyRequests", "storage is (re)initializing"),
         Api::Lost => ApiFate {
             instead: Some(ApiEnding::Reset),
             ..ApiFate::default()

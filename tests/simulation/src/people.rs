@@ -5,11 +5,14 @@ use aws_simulator::{AccountStatus, Change, Simulator};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::cast::{ACCOUNTS, IAM_ACCOUNTS, PEOPLE, Target};
-use crate::story::{Deed, Grant, Name, Policy, Second};
+use crate::cast::{
+    ACCOUNTS, DELEGATE, IAM_ACCOUNTS, MANAGEMENT, PEOPLE, PERMISSION_SETS, ROLE, Target,
+};
+use crate::story::{Deed, Grant, Name, Policy, Second, Tamper};
 
 const GRANTS: &str = "breakglassgrants";
 const POLICIES: &str = "breakglasspolicies";
+const ACCESSES: &str = "breakglassaccesses";
 
 /// Everybody who is not a controller.
 #[derive(Debug)]
@@ -74,6 +77,17 @@ impl People {
             Deed::Garble(name) => self.overwrite(name, |object| {
                 object["spec"] = json!({"user": ["nobody", 7], "target": "everything", "expiryTime": "soon"});
             }),
+            Deed::Tamper(name, tamper) => self.tamper(name, *tamper),
+            Deed::DeleteNamespace(namespace) => {
+                for grant in self.names(GRANTS, Some(namespace)) {
+                    let _ = self.api.delete("people", GRANTS, Some(namespace), &grant);
+                }
+            }
+            Deed::DeleteLedger => {
+                for access in self.names(ACCESSES, None) {
+                    let _ = self.api.delete("people", ACCESSES, None, &access);
+                }
+            }
             Deed::PutPolicy(name, policy) => self.put_policy(name, policy),
             Deed::DeletePolicy(name) => {
                 let _ = self.api.delete("people", POLICIES, None, name);
@@ -83,12 +97,16 @@ impl People {
             Deed::Aws(change) => {
                 let _ = self.aws.change(change);
             }
+            Deed::KeysExpire(lasts) => {
+                let lasts = i64::try_from(*lasts).unwrap_or(i64::MAX);
+                self.expire_keys(self.aws.now() + SignedDuration::from_secs(lasts));
+            }
             _ => {}
         }
     }
 
     /// Puts right what people had made impossible: everybody may sign in, all accounts are in use,
-    /// and all policies can be read.
+    /// controllers may do their work, and all policies can be read.
     pub fn make_good(&self) {
         for user in PEOPLE {
             let user = user.to_owned();
@@ -100,8 +118,26 @@ impl People {
                 status: AccountStatus::Active,
             });
         }
+        for account in IAM_ACCOUNTS.map(str::to_owned) {
+            let role = ROLE.to_owned();
+            let _ = self.aws.change(&Change::CreateRole { account, role });
+        }
+        self.expire_keys(self.aws.now());
+        // A delegated administrator is refused a permission set as long as somebody has it there.
+        for user in PEOPLE {
+            for (set, _) in PERMISSION_SETS {
+                self.by_hand(user, Target::Assignment(MANAGEMENT, set), false);
+            }
+        }
         for name in ["nonsense", "deny"] {
             let _ = self.api.delete("people", POLICIES, None, name);
+        }
+    }
+
+    fn expire_keys(&self, until: Timestamp) {
+        for account in [MANAGEMENT, DELEGATE] {
+            let account = account.to_owned();
+            let _ = self.aws.change(&Change::ExpireKeys { account, until });
         }
     }
 
@@ -153,6 +189,59 @@ impl People {
             self.api
                 .overwrite("hostile", GRANTS, namespace, name, change);
         }
+    }
+
+    fn names(&self, resource: &str, namespace: Option<&str>) -> Vec<String> {
+        let text = |object: &Value, field: &str| {
+            let text = object["metadata"][field].as_str();
+            text.map(str::to_owned)
+        };
+        let objects = self.api.list(resource);
+        let objects = objects
+            .iter()
+            .filter(|object| text(object, "namespace").as_deref() == namespace);
+        objects.filter_map(|object| text(object, "name")).collect()
+    }
+
+    fn tamper(&self, name: &Name, tamper: Tamper) {
+        let now = self.aws.now();
+        let others = self.names(ACCESSES, None);
+        self.overwrite(name, |object| match tamper {
+            Tamper::Ended => {
+                object["status"]["state"] = "Revoked".into();
+                object["status"]["endedTime"] = now.to_string().into();
+            }
+            Tamper::AnothersAccess => {
+                let mine = object["status"]["accessName"].clone();
+                let other = others.iter().find(|other| mine != ***other);
+                if let Some(other) = other {
+                    object["status"]["accessName"] = other.as_str().into();
+                }
+            }
+            Tamper::Finalizer => {
+                let mut all = object["metadata"]["finalizers"]
+                    .as_array()
+                    .cloned()
+                    .unwrap_or_default();
+                all.push("example.com/for-ever".into());
+                object["metadata"]["finalizers"] = all.into();
+            }
+            Tamper::BadExpiry => object["spec"]["expiryTime"] = "2026-01-05T99:00:00Z".into(),
+            Tamper::ForMallory => {
+                let mallory = match object["spec"]["target"].get("iamGroup") {
+                    Some(_) => "mallory",
+                    None => "mallory@example.com",
+                };
+                object["spec"]["user"] = mallory.into();
+            }
+            Tamper::Start => {
+                let later = now + SignedDuration::from_hours(1);
+                object["spec"]["startTime"] = match object["spec"].get("startTime") {
+                    Some(_) => now.to_string().into(),
+                    None => later.to_string().into(),
+                };
+            }
+        });
     }
 
     fn put_policy(&self, name: &str, policy: &Policy) {

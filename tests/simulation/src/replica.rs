@@ -18,7 +18,7 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::cast::{IAM_ACCOUNTS, MANAGEMENT, REGION, role_arn};
+use crate::cast::{IAM_ACCOUNTS, REGION, role_arn};
 
 /// What a controller's lines go through. All is asked at the moment when something is sent.
 pub trait Lines: Send + Sync + 'static {
@@ -68,6 +68,8 @@ pub struct Machines {
     pub lines: Arc<dyn Lines>,
     /// Length of the lease, and all other settings.
     pub settings: Settings,
+    /// The account that controllers come from.
+    pub account: &'static str,
 }
 
 impl std::fmt::Debug for Machines {
@@ -183,7 +185,7 @@ impl Replica {
             .http_client()
             .through(move |call| lines.aws(&me, call));
         let credentials = Credentials::new(
-            format!("AKIA{MANAGEMENT}R{}", self.number),
+            format!("AKIA{}R{}", machines.account, self.number),
             "secret",
             None,
             None,

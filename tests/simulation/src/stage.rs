@@ -17,10 +17,11 @@ use crate::network::Network;
 use crate::people::People;
 use crate::replica::{Lines, Machines, Replica, Run};
 use crate::report::Report;
-use crate::story::{Deed, Second, Story};
+use crate::story::{Deed, Outage, Second, Story};
 
 /// How often the checker looks at what only time can break.
 const TICK: Second = 30;
+const ACCESSES: &str = "breakglassaccesses";
 
 /// What is done beside the story, to find out more.
 #[derive(Clone, Debug, Default)]
@@ -100,6 +101,7 @@ fn play_cold(story: &Story, direction: &Direction) -> Report {
 enum Cue {
     Deed(Deed),
     Start { replica: usize, same_pod: bool },
+    OutageEnds,
     Tick,
 }
 
@@ -114,6 +116,8 @@ struct Stage {
     observer: Arc<Observer>,
     crashes: mpsc::UnboundedReceiver<usize>,
     backup: Option<Snapshot>,
+    /// What is down at AWS, and until when.
+    outages: Vec<(Second, Outage)>,
     /// Since when no trouble, and no crash, has kept a controller from its work.
     undisturbed_since: Second,
     lease: Second,
@@ -126,6 +130,12 @@ impl Stage {
         let mut random = Random::new(story.seed);
         let mut world = cast::world(random.below(u64::MAX));
         story.setting.cloud.apply(&mut world.settings);
+        let account = if story.setting.delegated {
+            world.delegated_administrator = Some(cast::DELEGATE.to_owned());
+            cast::DELEGATE
+        } else {
+            cast::MANAGEMENT
+        };
         let aws = Simulator::new(&world, clock.clone()).expect("the cast is consistent");
         let api_clock = clock.clone();
         let api = ApiSimulator::new(random.below(u64::MAX), move || api_clock.now());
@@ -142,6 +152,7 @@ impl Stage {
                 crash_at: direction.crash_at.clone(),
                 hold: direction.hold,
                 dead: BTreeSet::new(),
+                looks_away: false,
                 minute: (0, 0),
                 trace: direction.trace,
             }),
@@ -167,12 +178,14 @@ impl Stage {
                 aws,
                 lines: Arc::clone(&observer) as Arc<dyn Lines>,
                 settings,
+                account,
             },
             replicas: (0..story.setting.replicas).map(Replica::new).collect(),
             network,
             observer,
             crashes,
             backup: None,
+            outages: Vec::new(),
             undisturbed_since: 0,
             lease: story.setting.lease,
         };
@@ -250,6 +263,7 @@ impl Stage {
                 }
                 self.disturbed(0);
             }
+            Cue::OutageEnds => self.set_outages(),
             Cue::Deed(deed) => self.deed(deed).await,
         }
     }
@@ -304,6 +318,11 @@ impl Stage {
                 self.disturbed(trouble.lasts);
                 self.network.begin_aws(now, trouble);
             }
+            Deed::Outage(outage, lasts) => {
+                self.outages.push((now + lasts, outage));
+                self.set_outages();
+                self.cue(now + lasts, Cue::OutageEnds);
+            }
             Deed::Backup => self.backup = Some(self.machines.api.snapshot()),
             Deed::Restore { bump } => {
                 if let Some(backup) = self.backup.take() {
@@ -312,15 +331,47 @@ impl Stage {
                     self.observer.lock().checker.on_restore();
                 }
             }
+            Deed::LoseLedger { by_force } => {
+                self.disturbed(0);
+                self.lose_ledger(by_force);
+                self.observer.lock().checker.on_restore();
+            }
             Deed::Compact => self.machines.api.compact(),
             Deed::EndWatches => self.machines.api.end_watches(),
             people => self.people.act(&people),
         }
     }
 
+    /// All entries of the ledger are gone, which no rule allows to anybody.
+    fn lose_ledger(&self, by_force: bool) {
+        let api = &self.machines.api;
+        if by_force {
+            self.observer.lock().looks_away = true;
+            for access in api.list(ACCESSES) {
+                let name = access
+                    .pointer("/metadata/name")
+                    .and_then(|name| name.as_str());
+                let _ = api.remove_by_force("hostile", ACCESSES, None, name.unwrap_or_default());
+            }
+            self.observer.lock().looks_away = false;
+        } else {
+            api.restore(&api.snapshot().without(ACCESSES), true);
+        }
+    }
+
+    /// Lets down at AWS be what is down now.
+    fn set_outages(&mut self) {
+        let now = self.now();
+        self.outages.retain(|(until, _)| now < *until);
+        let outages = Outage::together(self.outages.iter().map(|(_, outage)| *outage));
+        self.machines.aws.set(|settings| settings.outages = outages);
+    }
+
     /// All that went wrong is over: what must come to rest does, in time, and stays so.
     async fn come_to_rest(&mut self, story: &Story) {
         self.network.calm();
+        self.outages.clear();
+        self.set_outages();
         for number in 0..self.replicas.len() {
             self.replicas[number].set_clock(SignedDuration::ZERO);
             self.observer
@@ -396,6 +447,8 @@ struct Seen {
     hold: Option<Hold>,
     /// Runs that are about to be killed: nothing leaves them any more.
     dead: BTreeSet<String>,
+    /// Whether the rules are not asked, since somebody breaks them on purpose.
+    looks_away: bool,
     /// A minute, and how many calls were made in it.
     minute: (Second, u64),
     trace: bool,
@@ -406,7 +459,9 @@ const BUSY: u64 = 6_000;
 
 impl Seen {
     fn on_commit(&mut self, commit: &api_simulator::Commit) {
-        self.checker.on_commit(commit);
+        if !self.looks_away {
+            self.checker.on_commit(commit);
+        }
         // kube names Events by the machine's clock.
         if self.trace && commit.resource != "events" {
             let time = commit.time;

@@ -6,7 +6,8 @@ mod draw;
 use std::fmt;
 
 use aws_simulator::{
-    AbsentDelete, Chances, Change, Delay, Replicas, Settings, Staleness, Tail, Tenants,
+    AbsentDelete, Chances, Change, Delay, IamOutage, Outages, Replicas, Settings, Staleness, Tail,
+    Tenants,
 };
 use jiff::SignedDuration;
 
@@ -39,6 +40,9 @@ pub struct Setting {
     pub replicas: usize,
     /// Length of the lease by which they take turns.
     pub lease: Second,
+    /// Whether they work from an account to which the administration of Identity Center is delegated, not
+    /// from the one that owns it.
+    pub delegated: bool,
     /// How AWS behaves where it leaves room.
     pub cloud: Cloud,
     /// Settings of the controller that differ from the defaults.
@@ -98,6 +102,10 @@ pub enum Deed {
     ForgeStatus(Name),
     /// Its spec becomes something that no version can read.
     Garble(Name),
+    /// It is written to by somebody who means harm, and may do so past all that is asked at admission.
+    Tamper(Name, Tamper),
+    /// A namespace is deleted, with every grant in it, and is made anew by whoever made it.
+    DeleteNamespace(&'static str),
     /// A policy is made, or written over.
     PutPolicy(&'static str, Policy),
     /// A policy is deleted.
@@ -108,6 +116,10 @@ pub enum Deed {
     TakeByHand(&'static str, Target),
     /// Something else changes in AWS.
     Aws(Change),
+    /// The keys with which controllers come to AWS have expired, and nobody renews them for so long.
+    KeysExpire(Second),
+    /// Something is down at AWS, for everybody and for so long.
+    Outage(Outage, Second),
     /// The process of a controller is gone at once, and comes back.
     Kill {
         /// Which.
@@ -136,6 +148,14 @@ pub enum Deed {
     Restore {
         /// Whether they are raised.
         bump: bool,
+    },
+    /// All entries of the ledger are deleted, as anybody would: finalizers hold them.
+    DeleteLedger,
+    /// All entries of the ledger are gone: by force, or because the cluster was put back from a backup
+    /// without them.
+    LoseLedger {
+        /// Whether it was by force, so that watches tell of it.
+        by_force: bool,
     },
     /// The history that watches begin from is thrown away.
     Compact,
@@ -171,6 +191,23 @@ pub struct Grant {
     pub start: Option<Second>,
     /// Until when.
     pub expiry: Second,
+}
+
+/// What somebody who means harm does to a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tamper {
+    /// Its status says that it has ended.
+    Ended,
+    /// Its status names the ledger entry of another grant, if there is one.
+    AnothersAccess,
+    /// A finalizer that nobody ever takes off.
+    Finalizer,
+    /// Its expiry is no time.
+    BadExpiry,
+    /// It is for Mallory.
+    ForMallory,
+    /// It begins an hour later, or now.
+    Start,
 }
 
 /// What a policy says.
@@ -239,6 +276,40 @@ pub enum Api {
     WatchExpired,
     /// Leases are refused.
     NoLease,
+    /// Lists and watches are refused: the API server was started anew and knows nothing yet.
+    Initializing,
+}
+
+/// What may be down at AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outage {
+    /// The primary Region of Identity Center: it can neither be read nor changed.
+    PrimaryRegion,
+    /// The control plane of IAM: what is there can be read.
+    IamWrites,
+    /// All of IAM but the keys that were given out.
+    Iam,
+    /// So many calls are throttled, in percent.
+    Throttling(u8),
+}
+
+impl Outage {
+    /// All that are at once.
+    pub fn together(all: impl IntoIterator<Item = Self>) -> Outages {
+        let mut outages = Outages::default();
+        for outage in all {
+            match outage {
+                Self::PrimaryRegion => outages.identity_center = true,
+                Self::IamWrites if outages.iam == IamOutage::None => {
+                    outages.iam = IamOutage::Writes;
+                }
+                Self::IamWrites => {}
+                Self::Iam => outages.iam = IamOutage::WritesAndReads,
+                Self::Throttling(percent) => outages.throttling = f64::from(percent) / 100.0,
+            }
+        }
+        outages
+    }
 }
 
 /// What goes wrong between a controller and AWS.
@@ -332,7 +403,12 @@ impl Cloud {
 impl Story {
     /// Whether AWS refuses an account as a whole for a while: that is asked again every hour only.
     pub fn suspends_an_account(&self) -> bool {
-        let suspends = |deed: &Deed| matches!(deed, Deed::Aws(Change::SetAccountStatus { .. }));
+        let suspends = |deed: &Deed| {
+            matches!(
+                deed,
+                Deed::Aws(Change::SetAccountStatus { .. } | Change::DeleteRole { .. })
+            )
+        };
         self.deeds.iter().any(|(_, deed)| suspends(deed))
     }
 }

@@ -122,6 +122,11 @@ impl Store {
         self.forget();
     }
 
+    /// Has no objects of that kind, and no memory of any.
+    pub(crate) fn empty(&mut self, resource: &str) {
+        self.tables.remove(resource);
+    }
+
     pub(crate) fn each(&self, resource: &str) -> impl Iterator<Item = &Arc<Value>> {
         let table = self.tables.get(resource);
         table

@@ -2,8 +2,13 @@
 
 use aws_simulator::{AccountStatus, Change};
 
-use super::{Api, Aws, Cloud, Deed, Grant, Name, Policy, Second, Setting, Story, Trouble};
-use crate::cast::{ACCOUNTS, GROUPS, IAM_ACCOUNTS, NAMESPACES, PEOPLE, PERMISSION_SETS, Target};
+use super::{
+    Api, Aws, Cloud, Deed, Grant, Name, Outage, Policy, Second, Setting, Story, Tamper, Trouble,
+};
+use crate::cast::{
+    ACCOUNTS, GROUPS, IAM_ACCOUNTS, IAM_GROUPS, IAM_PEOPLE, MANAGEMENT, NAMESPACES, PEOPLE,
+    PERMISSION_SETS, ROLE, Target, role_arn,
+};
 use crate::entropy::Random;
 
 const MINUTE: Second = 60;
@@ -14,11 +19,18 @@ const CALM: Second = 20 * HOUR;
 /// The story of that seed: twenty hours of work and trouble.
 pub fn draw(seed: u64) -> Story {
     let mut random = Random::new(seed);
-    let setting = setting(&mut random);
+    let mut setting = setting(&mut random);
     let mut deeds = vec![(0, Deed::PutPolicy("everything", first_policy(&mut random)))];
     people(&mut random, &mut deeds);
     hands(&mut random, &mut deeds);
     machines(&mut random, &setting, &mut deeds);
+    setting.delegated = random.chance(0.2);
+    outages(&mut random, &mut deeds);
+    departures(&mut random, &mut deeds);
+    directory(&mut random, &mut deeds);
+    management(&mut random, &mut deeds);
+    hostile(&mut random, &mut deeds);
+    cluster(&mut random, &mut deeds);
     deeds.sort_by_key(|(at, _)| *at);
     Story {
         seed,
@@ -39,6 +51,7 @@ fn setting(random: &mut Random) -> Setting {
     Setting {
         replicas: random.pick(&[1, 1, 2]),
         lease: random.pick(&[60, 600, 600, 1200]),
+        delegated: false,
         cloud: Cloud {
             assignment_delay: random.pick(&[0, 2_000, 20_000, 90_000, 240_000]),
             effect_shift: random.pick(&[0, 0, 5_000, -5_000, 30_000]),
@@ -350,4 +363,207 @@ fn trouble<K>(
         only_writes: random.chance(0.4),
     };
     (random.below(CALM - lasts), deed(trouble))
+}
+
+/// What is down at AWS for everybody, and the keys that controllers come with.
+fn outages(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
+    for _ in 0..random.below(3) {
+        let lasts = random.pick(&[30, 5 * MINUTE, 20 * MINUTE, 2 * HOUR]);
+        let at = random.below(CALM - lasts);
+        let deed = match random.below(6) {
+            0 => Deed::Outage(Outage::PrimaryRegion, lasts),
+            1 => Deed::Outage(Outage::IamWrites, lasts),
+            2 => Deed::Outage(Outage::Iam, lasts),
+            3 => Deed::Outage(Outage::Throttling(random.pick(&[50, 90, 100])), lasts),
+            4 => Deed::KeysExpire(lasts),
+            _ => Deed::Aws(Change::ExpireSessions {
+                role_arn: role_arn(random.pick(&IAM_ACCOUNTS)),
+            }),
+        };
+        deeds.push((at, deed));
+    }
+}
+
+/// People, entitlements and accounts that go for good; some names are given again much later.
+fn departures(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
+    if !random.chance(0.3) {
+        return;
+    }
+    let user = random.pick(&PEOPLE).to_owned();
+    let group = random.pick(&GROUPS).to_owned();
+    let (set, session) = random.pick(&PERMISSION_SETS);
+    let account = random.pick(&IAM_ACCOUNTS).to_owned();
+    let (then, later) = match random.below(7) {
+        0 => {
+            let (user_name, external_id) = (user.clone(), None);
+            let again = Change::CreateUser {
+                user_name,
+                external_id,
+            };
+            (Change::DeleteUser { user }, Some(again))
+        }
+        1 => {
+            let (display_name, external_id) = (group.clone(), None);
+            let again = Change::CreateGroup {
+                display_name,
+                external_id,
+            };
+            (Change::DeleteGroup { group }, Some(again))
+        }
+        2 => {
+            let permission_set = set.to_owned();
+            let again = Change::CreatePermissionSet {
+                name: set.to_owned(),
+                session_duration: session.to_owned(),
+            };
+            (Change::DeletePermissionSet { permission_set }, Some(again))
+        }
+        3 => {
+            let account = random.pick(&ACCOUNTS).to_owned();
+            (Change::RemoveAccount { account }, None)
+        }
+        4 => {
+            let user = random.pick(&IAM_PEOPLE).to_owned();
+            let again = Change::CreateIamUser {
+                account: account.clone(),
+                user: user.clone(),
+            };
+            (Change::DeleteIamUser { account, user }, Some(again))
+        }
+        5 => {
+            let group = random.pick(&IAM_GROUPS).to_owned();
+            let again = Change::CreateIamGroup {
+                account: account.clone(),
+                group: group.clone(),
+            };
+            (Change::DeleteIamGroup { account, group }, Some(again))
+        }
+        _ => {
+            let role = ROLE.to_owned();
+            let again = Change::CreateRole {
+                account: account.clone(),
+                role: role.clone(),
+            };
+            (Change::DeleteRole { account, role }, Some(again))
+        }
+    };
+    let at = random.below(CALM - HOUR);
+    deeds.push((at, Deed::Aws(then)));
+    if let Some(later) = later.filter(|_| random.chance(0.5)) {
+        let back = at + random.between(1, HOUR);
+        deeds.push((back, Deed::Aws(later)));
+    }
+}
+
+/// A directory synchronisation, which writes its own members over those that are there.
+fn directory(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
+    if !random.chance(0.3) {
+        return;
+    }
+    for _ in 0..random.between(1, 4) {
+        let group = random.pick(&GROUPS).to_owned();
+        let user = random.pick(&PEOPLE).to_owned();
+        let change = match random.below(4) {
+            0 => Change::RenewGroupMember { group, user },
+            1 => Change::SetGroupExternalId {
+                group,
+                external_id: random.chance(0.5).then(|| "directory".to_owned()),
+            },
+            2 => Change::SetGroupMembers {
+                group,
+                users: Vec::new(),
+            },
+            _ => Change::SetGroupMembers {
+                group,
+                users: vec![user, random.pick(&PEOPLE).to_owned()],
+            },
+        };
+        deeds.push((random.below(CALM), Deed::Aws(change)));
+    }
+}
+
+/// Somebody has a permission set in the management account for a while: whoever administers by
+/// delegation is refused everything about that set.
+fn management(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
+    if !random.chance(0.2) {
+        return;
+    }
+    let (set, _) = random.pick(&PERMISSION_SETS);
+    let (user, target) = (random.pick(&PEOPLE), Target::Assignment(MANAGEMENT, set));
+    let at = random.below(CALM - 3 * HOUR);
+    let back = at + random.between(MINUTE, 3 * HOUR);
+    deeds.push((at, Deed::GiveByHand(user, target)));
+    deeds.push((back, Deed::TakeByHand(user, target)));
+}
+
+/// Edits of grants and policies by somebody who may write them, and means harm or knows no better.
+fn hostile(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
+    let applied = deeds.iter().filter_map(|(at, deed)| match deed {
+        Deed::Apply(grant) => Some((*at, grant.name.clone())),
+        _ => None,
+    });
+    let (times, names): (Vec<_>, Vec<_>) = applied.unzip();
+    let indices: Vec<usize> = (0..times.len()).collect();
+    if random.chance(0.3) {
+        for _ in 0..random.between(1, 4) {
+            let one = random.pick(&indices);
+            let (near, name) = (times[one], names[one].clone());
+            let tamper = random.pick(&[
+                Tamper::Ended,
+                Tamper::AnothersAccess,
+                Tamper::Finalizer,
+                Tamper::BadExpiry,
+                Tamper::ForMallory,
+                Tamper::Start,
+            ]);
+            let at = near + random.pick(&[0, 1, 2, 5, 30, 10 * MINUTE, HOUR]);
+            deeds.push((at.min(CALM - 1), Deed::Tamper(name, tamper)));
+        }
+    }
+    if random.chance(0.3) {
+        let at = (random.pick(&times) + random.below(HOUR)).min(CALM - HOUR);
+        let back = at + random.pick(&[0, 1, 10, MINUTE, HOUR - 1]);
+        deeds.push(match random.below(4) {
+            0 => (at, Deed::DeletePolicy("everything")),
+            1 => (at, Deed::PutPolicy("everything", Policy::DenyAll)),
+            2 => (at, Deed::PutPolicy("everything", Policy::Nonsense)),
+            _ => {
+                let policy = Policy::Everything {
+                    hours: 1,
+                    end_on_removal: true,
+                    exclusive: false,
+                };
+                (at, Deed::PutPolicy("everything", policy))
+            }
+        });
+        deeds.push((back, Deed::PutPolicy("everything", first_policy(random))));
+    }
+}
+
+/// What administrators do to the cluster, or fail to prevent.
+fn cluster(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
+    if random.chance(0.15) {
+        let namespace = random.pick(&NAMESPACES);
+        deeds.push((random.below(CALM), Deed::DeleteNamespace(namespace)));
+    }
+    if random.chance(0.15) {
+        let deed = match random.below(3) {
+            0 => Deed::DeleteLedger,
+            1 => Deed::LoseLedger { by_force: true },
+            _ => Deed::LoseLedger { by_force: false },
+        };
+        deeds.push((random.below(CALM), deed));
+    }
+    if random.chance(0.3) {
+        let at = random.below(CALM - HOUR);
+        let initializing = Trouble {
+            kind: Api::Initializing,
+            lasts: random.pick(&[2, 20, 3 * MINUTE]),
+            replica: None,
+            percent: random.pick(&[50, 100]),
+            only_writes: false,
+        };
+        deeds.push((at, Deed::EndWatches));
+        deeds.push((at, Deed::ApiTrouble(initializing)));
+    }
 }

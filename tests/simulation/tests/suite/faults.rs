@@ -3,11 +3,13 @@
 //! A line `Fault 7. R3.` above a test puts it into `tests/FAULTS.md`.
 
 use aws_simulator::{AccountStatus, Change};
-use simulation::cast::{ACCOUNTS, GROUPS, PERMISSION_SETS, Target};
+use simulation::cast::{
+    ACCOUNTS, GROUPS, IAM_ACCOUNTS, IAM_GROUPS, MANAGEMENT, PERMISSION_SETS, ROLE, Target, role_arn,
+};
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, Life, grant, life};
 use simulation::report::Report;
 use simulation::stage::{Direction, play};
-use simulation::story::{Api, Aws, Cloud, Deed, Name, Policy, Second, Trouble};
+use simulation::story::{Api, Aws, Cloud, Deed, Name, Outage, Policy, Second, Tamper, Trouble};
 
 use crate::assert_kept;
 
@@ -557,6 +559,323 @@ fn a_deny_ends_access_that_is_being_given_too() {
             vec![
                 first(ASSIGNMENT),
                 (at, Deed::PutPolicy("deny", Policy::DenyAll)),
+            ],
+        ));
+    }
+}
+
+// What AWS as a whole does.
+
+/// A life that is calm only much later, so that what stays undone must be told in the meantime.
+fn long(name: &'static str, deeds: Vec<(Second, Deed)>) -> Life {
+    let mut life = life(name, deeds);
+    life.story.calm = 40 * MINUTE;
+    life
+}
+
+/// Faults 18, 40. R3, L5.
+#[test]
+fn what_is_down_at_aws_for_half_an_hour_delays_only_what_it_must() {
+    for outage in [
+        Outage::PrimaryRegion,
+        Outage::IamWrites,
+        Outage::Iam,
+        Outage::Throttling(100),
+    ] {
+        for at in [5, 12, 4 * MINUTE] {
+            let deeds = vec![
+                first(ASSIGNMENT),
+                (10, Deed::Apply(grant("group", GROUP, None, 5 * MINUTE))),
+                (10, Deed::Apply(grant("iam", IAM_GROUP, None, 5 * MINUTE))),
+                (at, Deed::Outage(outage, 30 * MINUTE)),
+            ];
+            kept(&long("something is down at AWS", deeds));
+        }
+    }
+    // One service down is no reason to be late with the other.
+    let report = kept(&long(
+        "the primary Region is down",
+        vec![
+            (10, Deed::Apply(grant("iam", IAM_GROUP, None, 5 * MINUTE))),
+            (MINUTE, Deed::Outage(Outage::PrimaryRegion, 30 * MINUTE)),
+        ],
+    ));
+    assert_eq!(report.lateness, [0]);
+}
+
+/// Fault 41. R3, L5.
+#[test]
+fn keys_and_sessions_that_expire_are_used_again_when_they_are_renewed() {
+    let role_arn = role_arn(IAM_ACCOUNTS[0]);
+    for deed in [
+        Deed::KeysExpire(30 * MINUTE),
+        Deed::Aws(Change::ExpireSessions { role_arn }),
+    ] {
+        for at in [11, 4 * MINUTE] {
+            for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+                kept(&long("expired", vec![first(target), (at, deed.clone())]));
+            }
+        }
+    }
+}
+
+/// Fault 30. R3, L4.
+#[test]
+fn people_entitlements_and_accounts_that_go_for_good_leave_nothing_usable() {
+    let (user, iam_user) = (ALICE.to_owned(), "alice".to_owned());
+    let account = IAM_ACCOUNTS[0].to_owned();
+    let iam_group = IAM_GROUPS[0].to_owned();
+    let changes = [
+        (Change::DeleteUser { user }, ASSIGNMENT),
+        (
+            Change::DeletePermissionSet {
+                permission_set: PERMISSION_SETS[0].0.to_owned(),
+            },
+            ASSIGNMENT,
+        ),
+        (
+            Change::RemoveAccount {
+                account: ACCOUNTS[0].to_owned(),
+            },
+            ASSIGNMENT,
+        ),
+        (
+            Change::DeleteGroup {
+                group: GROUPS[0].to_owned(),
+            },
+            GROUP,
+        ),
+        (
+            Change::DeleteIamUser {
+                account: account.clone(),
+                user: iam_user,
+            },
+            IAM_GROUP,
+        ),
+        (
+            Change::DeleteIamGroup {
+                account: account.clone(),
+                group: iam_group,
+            },
+            IAM_GROUP,
+        ),
+        (
+            Change::DeleteRole {
+                account,
+                role: ROLE.to_owned(),
+            },
+            IAM_GROUP,
+        ),
+    ];
+    for (change, target) in changes {
+        for at in [11, 2 * MINUTE, 5 * MINUTE + 1] {
+            kept(&long(
+                "gone for good in the middle",
+                vec![first(target), (at, Deed::Aws(change.clone()))],
+            ));
+        }
+    }
+}
+
+/// Faults 26, 29. R4, L1.
+#[test]
+fn a_directory_that_writes_its_own_members_over_ours_is_within_what_is_stated() {
+    let (group, user) = (GROUPS[0].to_owned(), ALICE.to_owned());
+    let members = |users: &[&str]| Change::SetGroupMembers {
+        group: group.clone(),
+        users: users.iter().map(|&user| user.to_owned()).collect(),
+    };
+    for change in [
+        members(&[]),
+        members(&[ALICE]),
+        members(&["bob@example.com"]),
+        Change::RenewGroupMember {
+            group: group.clone(),
+            user,
+        },
+        Change::SetGroupExternalId {
+            group: group.clone(),
+            external_id: Some("directory".to_owned()),
+        },
+    ] {
+        for at in [9, 11, 2 * MINUTE, 5 * MINUTE + 1] {
+            kept(&life(
+                "the directory writes over",
+                vec![first(GROUP), (at, Deed::Aws(change.clone()))],
+            ));
+        }
+    }
+}
+
+/// Fault 49. R3, L4, L5.
+#[test]
+fn a_permission_set_that_a_delegate_may_not_touch_any_more_is_loud_and_holds_up_nothing_else() {
+    let refused = Target::Assignment(MANAGEMENT, PERMISSION_SETS[0].0);
+    let other = Target::Assignment(ACCOUNTS[0], PERMISSION_SETS[1].0);
+    let bob = "bob@example.com";
+    for at in [9, 11, 2 * MINUTE] {
+        let mut life = long(
+            "assigned in the management account",
+            vec![
+                first(ASSIGNMENT),
+                (20, Deed::Apply(grant("other", other, None, 5 * MINUTE))),
+                (at, Deed::GiveByHand(bob, refused)),
+                (30 * MINUTE, Deed::TakeByHand(bob, refused)),
+            ],
+        );
+        life.story.setting.delegated = true;
+        let report = kept(&life);
+        assert_eq!(report.lateness.first(), Some(&0), "{report:?}");
+    }
+}
+
+// What is done to the cluster, and in it.
+
+/// Fault 47. R4, R8.
+#[test]
+fn without_the_ledger_nothing_that_stands_is_taken_away_and_nothing_ended_is_given() {
+    for by_force in [false, true] {
+        for at in [9, 10, 11, 12, 13, 2 * MINUTE, 5 * MINUTE, 5 * MINUTE + 2] {
+            let deeds = vec![
+                (5, Deed::GiveByHand("bob@example.com", ASSIGNMENT)),
+                first(ASSIGNMENT),
+                (10, Deed::Apply(grant("iam", IAM_GROUP, None, 5 * MINUTE))),
+                (10, Deed::Apply(grant("ended", GROUP, None, 5 * MINUTE))),
+                (
+                    MINUTE,
+                    Deed::SetRevoked(grant("ended", GROUP, None, 0).name, true),
+                ),
+                (at, Deed::LoseLedger { by_force }),
+                (
+                    at + 1,
+                    Deed::SetRevoked(grant("ended", GROUP, None, 0).name, false),
+                ),
+                second(10 * MINUTE, None, 12 * MINUTE),
+            ];
+            kept(&life("the ledger is lost", deeds));
+        }
+    }
+}
+
+/// Fault 47. R3, R9.
+#[test]
+fn entries_of_the_ledger_that_somebody_deletes_stay_until_their_access_is_gone() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        for at in [10, 11, 12, 13, 2 * MINUTE, 5 * MINUTE, 5 * MINUTE + 2] {
+            let report = kept(&life(
+                "the ledger is deleted",
+                vec![
+                    first(target),
+                    (at, Deed::DeleteLedger),
+                    (
+                        3 * MINUTE,
+                        Deed::Apply(grant("more", target, None, 8 * MINUTE)),
+                    ),
+                    (
+                        11 * MINUTE,
+                        Deed::Apply(grant("later", target, None, 13 * MINUTE)),
+                    ),
+                ],
+            ));
+            assert!(report.asked["R2"] >= 1, "{report:?}");
+        }
+    }
+}
+
+/// Fault 9. R1, L1, L2.
+#[test]
+fn an_api_server_that_knows_nothing_yet_is_asked_again() {
+    for at in [5, 11, 4 * MINUTE] {
+        for lasts in [2, 3 * MINUTE] {
+            let report = kept(&life(
+                "started anew, and initializing",
+                vec![
+                    first(ASSIGNMENT),
+                    (at, Deed::EndWatches),
+                    api(at, Api::Initializing, lasts),
+                ],
+            ));
+            assert!(report.lateness.iter().all(|late| *late <= 5), "{report:?}");
+        }
+    }
+}
+
+/// Fault 34. R1, R3, R7, R9.
+#[test]
+fn who_may_write_grants_past_all_checks_neither_keeps_access_nor_gets_more() {
+    let other = Target::Assignment(ACCOUNTS[1], PERMISSION_SETS[1].0);
+    for tamper in [
+        Tamper::Ended,
+        Tamper::AnothersAccess,
+        Tamper::Finalizer,
+        Tamper::BadExpiry,
+        Tamper::ForMallory,
+        Tamper::Start,
+    ] {
+        for target in [ASSIGNMENT, IAM_GROUP] {
+            for at in [10, 11, 12, MINUTE, 5 * MINUTE + 1] {
+                kept(&life(
+                    "tampered with",
+                    vec![
+                        (5, Deed::Apply(grant("other", other, None, 9 * MINUTE))),
+                        first(target),
+                        (at, Deed::Tamper(name(), tamper)),
+                        (6 * MINUTE, Deed::Delete(name())),
+                    ],
+                ));
+            }
+        }
+    }
+}
+
+/// Fault 35. R3, R9.
+#[test]
+fn a_namespace_that_is_deleted_takes_its_access_with_it() {
+    for at in [10, 11, 12, MINUTE] {
+        let report = kept(&life(
+            "the namespace is deleted",
+            vec![
+                first(ASSIGNMENT),
+                (10, Deed::Apply(grant("iam", IAM_GROUP, None, 5 * MINUTE))),
+                (at, Deed::DeleteNamespace("breakglass")),
+            ],
+        ));
+        assert!(report.lateness.iter().all(|late| *late <= 5), "{report:?}");
+    }
+}
+
+/// A policy is edited where it stands: what it allowed goes on, what it denies ends.
+#[test]
+fn policies_that_change_under_a_grant_are_taken_as_they_are() {
+    let nobody_else = Policy::Only("bob@example.com");
+    let short = Policy::Everything {
+        hours: 0,
+        end_on_removal: false,
+        exclusive: false,
+    };
+    for at in 9..16 {
+        for policy in [
+            Policy::Nonsense,
+            Policy::DenyAll,
+            nobody_else.clone(),
+            short.clone(),
+        ] {
+            kept(&life(
+                "the policy is edited",
+                vec![
+                    first(ASSIGNMENT),
+                    (at, Deed::PutPolicy("everything", policy)),
+                    (2 * MINUTE, Deed::SetExpiry(name(), 7 * MINUTE)),
+                ],
+            ));
+        }
+        kept(&life(
+            "the policy is deleted and made anew",
+            vec![
+                first(ASSIGNMENT),
+                (at, Deed::DeletePolicy("everything")),
+                (at + 2, Deed::PutPolicy("everything", short.clone())),
+                (2 * MINUTE, Deed::SetExpiry(name(), 7 * MINUTE)),
             ],
         ));
     }
