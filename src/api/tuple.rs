@@ -112,6 +112,15 @@ impl Tuple {
         }
     }
 
+    /// Whether AWS gives and takes it within the call: what it answers is so. An assignment is an
+    /// operation that goes on after the answer.
+    pub fn is_membership(&self) -> bool {
+        match self {
+            Self::AccountAssignment(_) => false,
+            Self::IdentityCenterGroup(_) | Self::IamGroup(_) => true,
+        }
+    }
+
     /// Name of the person when the tuple was pinned.
     pub fn user(&self) -> &str {
         match self {

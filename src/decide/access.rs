@@ -281,7 +281,13 @@ impl Life<'_> {
             Seen::Gone(what) => Step::Rest(Waiting::Identity(what.clone())),
             Seen::Absent => self.create(),
             Seen::Present { session_seconds } => {
-                if self.outstanding(Operation::Delete, reading.begun).is_none() {
+                let deleting = self.outstanding(Operation::Delete, reading.begun).is_some();
+                // The reading may be older than our Delete, whose answer told its end and cleared it.
+                // To give a membership that stands is harmless, and its answer is certain.
+                if !deleting && self.ledger.tuple.is_membership() {
+                    return self.create();
+                }
+                if !deleting {
                     self.ledger.state = AccessState::Open;
                     self.ledger.first_absent_time = None;
                 }

@@ -157,3 +157,29 @@ fn a_wrong_clock_gives_nothing() {
     found.clock_is_wrong = true;
     assert_eq!(step(&found), Step::Rest(Waiting::Clock));
 }
+
+#[test]
+fn a_membership_that_was_taken_away_and_still_shows_is_given_again_not_believed() {
+    let ledger = BreakglassAccessSpec {
+        claims: vec![claim("uid-1", 0, 100)],
+        first_absent_time: None,
+        ..settling()
+    };
+    let reading = Reading {
+        begun: at(1),
+        seen: Seen::Present {
+            session_seconds: None,
+        },
+    };
+    let authorities = Authorities {
+        evidence: [("uid-1".to_owned(), Evidence::Stands(at(100)))].into(),
+        admitted: vec!["uid-1".to_owned()],
+        ..Authorities::default()
+    };
+    let step = next(&Known {
+        now: at(1),
+        authorities: Some(&authorities),
+        ..known(&ledger, Some(&reading))
+    });
+    assert!(matches!(step, Step::Send(_, Operation::Create)), "{step:?}");
+}

@@ -195,7 +195,7 @@ pub fn begin(ledger: &mut BreakglassAccessSpec, attempt: Attempt, settings: &Set
 /// AWS called a delete of ours done. An assignment is taken away by an operation whose effect comes
 /// around that time, not at it: a listing that still shows it may be of what is about to go.
 pub fn deleted(ledger: &mut BreakglassAccessSpec, now: Timestamp, settings: &Settings) {
-    if matches!(ledger.tuple, Tuple::AccountAssignment(_)) {
+    if !ledger.tuple.is_membership() {
         let until = after(now, settle_window(&ledger.tuple, settings));
         ledger.delete_unknown_until = ledger.delete_unknown_until.max(Some(until));
     }

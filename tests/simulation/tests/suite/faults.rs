@@ -564,6 +564,37 @@ fn a_deny_ends_access_that_is_being_given_too() {
     }
 }
 
+/// Faults 15, 25. R6, R12.
+#[test]
+fn an_old_reading_of_what_was_taken_away_does_not_pass_for_access_given_again() {
+    let ends_when_removed = Policy::Everything {
+        hours: 8,
+        end_on_removal: true,
+        exclusive: false,
+    };
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        for after in [1, 5, 20, 50] {
+            let again = grant("again", target, None, 14 * MINUTE);
+            let mut life = life(
+                "asked for again while readings are old",
+                vec![
+                    (1, Deed::PutPolicy("everything", ends_when_removed.clone())),
+                    first(target),
+                    (5 * MINUTE + after, Deed::Apply(again.clone())),
+                    (10 * MINUTE, Deed::AskAgain(again.name)),
+                ],
+            );
+            life.story.setting.cloud = Cloud {
+                staleness: 50_000,
+                iam_staleness: 60_000,
+                ..life.story.setting.cloud
+            };
+            let report = kept(&life);
+            assert_eq!(report.lateness, [0, 0], "{target:?} {after}: it was there");
+        }
+    }
+}
+
 // What AWS as a whole does.
 
 /// A life that is calm only much later, so that what stays undone must be told in the meantime.
