@@ -97,6 +97,9 @@ impl Hand<'_> {
         principal: &str,
         present: bool,
     ) -> Changed {
+        if present && !self.world.accounts.contains_key(account) {
+            return Err(missing("account", account));
+        }
         let what = "permission set or principal";
         let (index, tuple) = self.find(what, &format!("{set}, {principal}"), |instance| {
             tuple(instance, account, set, principal)

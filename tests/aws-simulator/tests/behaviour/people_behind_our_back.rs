@@ -305,4 +305,6 @@ async fn an_account_is_closed_and_leaves_with_its_assignments() {
     let client = cloud.sts(PAYMENTS).get_caller_identity().send().await;
     assert_eq!(crate::virtual_cloud::code(client), "InvalidClientTokenId");
     assert!(cloud.simulator.change(&leave).is_err());
+    let give = cloud.simulator.change(&by_hand(true));
+    assert!(give.is_err(), "nobody is given anything in it any more");
 }
