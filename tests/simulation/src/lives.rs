@@ -129,6 +129,7 @@ pub fn life(name: &'static str, mut deeds: Vec<(Second, Deed)>) -> Life {
         replicas: 1,
         lease: 120,
         delegated: false,
+        audit_fails: false,
         cloud: Cloud {
             assignment_delay: 2_000,
             latency: 50,

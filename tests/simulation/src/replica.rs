@@ -1,5 +1,6 @@
 //! One controller: the whole program, with its lines to Kubernetes and AWS.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -70,6 +71,21 @@ pub struct Machines {
     pub settings: Settings,
     /// The account that controllers come from.
     pub account: &'static str,
+    /// Whether the disk is full that the audit trail is written to.
+    pub audit_fails: bool,
+}
+
+/// A disk without room.
+struct Full;
+
+impl io::Write for Full {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
 }
 
 impl std::fmt::Debug for Machines {
@@ -125,7 +141,11 @@ impl Replica {
             config: config(machines.settings.clone()),
             observe: false,
             listen: None,
-            audit: Audit::to(std::io::sink()),
+            audit: if machines.audit_fails {
+                Audit::to(Full)
+            } else {
+                Audit::to(io::sink())
+            },
             me: run.holder.clone(),
         };
         let program = controller::run(connections, options, shutdown.clone());

@@ -179,6 +179,7 @@ impl Stage {
                 lines: Arc::clone(&observer) as Arc<dyn Lines>,
                 settings,
                 account,
+                audit_fails: story.setting.audit_fails,
             },
             replicas: (0..story.setting.replicas).map(Replica::new).collect(),
             network,

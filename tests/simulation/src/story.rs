@@ -43,6 +43,8 @@ pub struct Setting {
     /// Whether they work from an account to which the administration of Identity Center is delegated, not
     /// from the one that owns it.
     pub delegated: bool,
+    /// Whether the disk is full that the audit trail is written to.
+    pub audit_fails: bool,
     /// How AWS behaves where it leaves room.
     pub cloud: Cloud,
     /// Settings of the controller that differ from the defaults.

@@ -25,6 +25,7 @@ pub fn draw(seed: u64) -> Story {
     hands(&mut random, &mut deeds);
     machines(&mut random, &setting, &mut deeds);
     setting.delegated = random.chance(0.2);
+    setting.audit_fails = random.chance(0.1);
     outages(&mut random, &mut deeds);
     departures(&mut random, &mut deeds);
     directory(&mut random, &mut deeds);
@@ -52,6 +53,7 @@ fn setting(random: &mut Random) -> Setting {
         replicas: random.pick(&[1, 1, 2]),
         lease: random.pick(&[60, 600, 600, 1200]),
         delegated: false,
+        audit_fails: false,
         cloud: Cloud {
             assignment_delay: random.pick(&[0, 2_000, 20_000, 90_000, 240_000]),
             effect_shift: random.pick(&[0, 0, 5_000, -5_000, 30_000]),

@@ -9,7 +9,9 @@ use simulation::cast::{
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, Life, grant, life};
 use simulation::report::Report;
 use simulation::stage::{Direction, play};
-use simulation::story::{Api, Aws, Cloud, Deed, Name, Outage, Policy, Second, Tamper, Trouble};
+use simulation::story::{
+    Api, Aws, Cloud, Deed, Grant, Name, Outage, Policy, Second, Tamper, Trouble,
+};
 
 use crate::assert_kept;
 
@@ -910,4 +912,35 @@ fn policies_that_change_under_a_grant_are_taken_as_they_are() {
             ],
         ));
     }
+}
+
+/// Fault 44. R2, R3, L2.
+#[test]
+fn without_an_audit_trail_access_is_given_and_taken_away_all_the_same() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        let mut life = life("no room for the audit trail", vec![first(target)]);
+        life.story.setting.audit_fails = true;
+        let report = kept(&life);
+        assert_eq!((report.asked["R2"], &*report.lateness), (1, &[0][..]));
+    }
+}
+
+/// As many as there are: all people, and all they can have.
+#[test]
+fn all_that_there_is_to_have_ends_within_seconds_when_it_ends_in_the_same_second() {
+    let mut deeds = Vec::new();
+    for target in Target::all() {
+        for user in target.people() {
+            let number = deeds.len();
+            let grant = Grant {
+                user,
+                ..grant(&format!("grant-{number}"), target, None, 8 * MINUTE)
+            };
+            deeds.push((10, Deed::Apply(grant)));
+        }
+    }
+    let all = deeds.len();
+    let report = kept(&life("all end at once", deeds));
+    assert_eq!(report.lateness.len(), all);
+    assert!(report.lateness.iter().all(|late| *late <= 10), "{report:?}");
 }
