@@ -12,7 +12,6 @@ use crate::Bug;
 pub struct Tree {
     /// Its root.
     pub root: PathBuf,
-    original: PathBuf,
 }
 
 impl Tree {
@@ -52,10 +51,7 @@ impl Tree {
             }
             std::fs::copy(&from, &to).with_context(|| file.to_owned())?;
         }
-        Ok(Self {
-            root,
-            original: original.to_owned(),
-        })
+        Ok(Self { root })
     }
 
     /// Puts the bug into the copy for as long as `work` takes.
@@ -63,17 +59,17 @@ impl Tree {
     /// # Errors
     /// If a change can't be made, and the error of `work`.
     pub fn with<T>(&self, bug: &Bug, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        let files = bug.made_in(&self.original)?;
+        let files = bug.made_in(&self.root)?;
+        let sound: Vec<_> = files
+            .iter()
+            .map(|(file, _)| std::fs::read(self.root.join(file)))
+            .collect::<Result<_, _>>()?;
         for (file, text) in &files {
             std::fs::write(self.root.join(file), text)?;
         }
         let result = work();
-        for (file, _) in &files {
-            // Written anew and not copied with its time: cargo must build it again.
-            std::fs::write(
-                self.root.join(file),
-                std::fs::read(self.original.join(file))?,
-            )?;
+        for ((file, _), text) in files.iter().zip(sound) {
+            std::fs::write(self.root.join(file), text)?;
         }
         result
     }
