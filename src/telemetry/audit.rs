@@ -20,7 +20,36 @@ use crate::decide::ledger::due_claims;
 const SCHEMA: &str = "breakglass.dev/audit/v1";
 
 /// Where audit lines go.
-pub struct Audit(Mutex<Box<dyn io::Write + Send>>);
+pub struct Audit(Mutex<Sink>);
+
+struct Sink {
+    to: Box<dyn io::Write + Send>,
+    /// Whether a line stands there without its end.
+    torn: bool,
+}
+
+impl Sink {
+    /// Writes a line with its end. What is left of one that could not be written whole is ended first:
+    /// else this one would be lost with it.
+    fn line(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.torn {
+            self.to.write_all(b"\n")?;
+            self.torn = false;
+        }
+        let mut rest = line;
+        while !rest.is_empty() {
+            let written = match self.to.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => written,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            rest = rest.get(written..).unwrap_or_default();
+            self.torn = !rest.is_empty();
+        }
+        self.to.flush()
+    }
+}
 
 impl std::fmt::Debug for Audit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -109,7 +138,10 @@ impl Audit {
 
     /// Lines go there.
     pub fn to(sink: impl io::Write + Send + 'static) -> Self {
-        Self(Mutex::new(Box::new(sink)))
+        Self(Mutex::new(Sink {
+            to: Box::new(sink),
+            torn: false,
+        }))
     }
 
     /// Writes a line. A line that can't be written goes to the log instead, in full: an AWS write
@@ -121,8 +153,7 @@ impl Audit {
         };
         // In one piece, so that nothing comes between a line and its end.
         let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = sink.write_all(line.as_bytes()).and_then(|()| sink.flush());
-        if let Err(error) = written {
+        if let Err(error) = sink.line(line.as_bytes()) {
             tracing::error!(%error, line, "an audit line could not be written");
         }
     }
@@ -209,5 +240,48 @@ impl<'a> Grant<'a> {
             end_reason,
             unverified_provenance: claim.provenance.as_ref(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// A disk with room for so many bytes, and what stands on it.
+    #[derive(Clone, Default)]
+    struct Disk(Arc<Mutex<(usize, Vec<u8>)>>);
+
+    impl io::Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let (room, written) = &mut *self.0.lock().unwrap();
+            let fits = bytes.len().min(*room);
+            if fits == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            *room -= fits;
+            written.extend_from_slice(&bytes[..fits]);
+            Ok(fits)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_spoils_no_other() {
+        let disk = Disk::default();
+        let mut sink = Sink {
+            to: Box::new(disk.clone()),
+            torn: false,
+        };
+        for (room, line) in [(10, "one\n"), (0, "two\n"), (0, "three\n"), (100, "four\n")] {
+            disk.0.lock().unwrap().0 += room;
+            let _ = sink.line(line.as_bytes());
+        }
+        let written = String::from_utf8(disk.0.lock().unwrap().1.clone()).unwrap();
+        assert_eq!(written, "one\ntwo\nth\nfour\n");
     }
 }
