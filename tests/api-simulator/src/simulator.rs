@@ -96,9 +96,10 @@ impl ApiSimulator {
         state.records.iter().skip(begin).cloned().collect()
     }
 
-    /// Forgets the requests so far. Numbers go on.
+    /// Forgets the requests so far, save those that are under way. Numbers go on.
     pub fn forget_requests(&self) {
-        self.state().records.clear();
+        let under_way = |record: &RequestRecord| record.status.is_none();
+        self.state().records.retain(under_way);
     }
 
     /// How many Events have been made: they are counted, and only the last thousand are kept.

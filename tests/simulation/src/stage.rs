@@ -544,8 +544,8 @@ impl Observer {
     /// Lets go of records that nobody asks for any more.
     fn forget(&self, machines: &Machines) {
         machines.aws.clear_calls();
+        self.lock().checker.before_requests_are_forgotten();
         machines.api.forget_requests();
-        drop(self.lock());
     }
 }
 

@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 
 use crate::cast::Target;
 
-pub use draw::draw;
+pub use draw::{calm, draw};
 
 /// Seconds since the beginning of the story.
 pub type Second = u64;

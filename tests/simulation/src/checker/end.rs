@@ -76,6 +76,7 @@ impl Checker {
         for object in self.api.list("breakglassgrants") {
             self.ended_grant(&object);
         }
+        self.ask_promises();
     }
 
     fn ended_grant(&mut self, object: &Arc<Value>) {

@@ -74,6 +74,14 @@ impl GrantHistory {
         spans(&self.said, from, to)
     }
 
+    /// When it was first to end then.
+    pub fn first_asked_until(&self, end: Timestamp) -> Option<Timestamp> {
+        self.said.iter().find_map(|(at, said)| match said {
+            Said::Asks(asked) if asked.spec.expiry_time == end => Some(*at),
+            _ => None,
+        })
+    }
+
     /// What it says now.
     pub fn now(&self) -> &Said {
         self.said.last().map_or(&Said::Nothing, |(_, said)| said)

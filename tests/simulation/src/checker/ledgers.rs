@@ -78,7 +78,7 @@ impl Checker {
 
     pub(super) fn on_ledger(
         &mut self,
-        now: Timestamp,
+        (now, actor): (Timestamp, &str),
         name: &str,
         before: Option<&BreakglassAccess>,
         after: Option<Arc<BreakglassAccess>>,
@@ -100,6 +100,10 @@ impl Checker {
             }
             let ended = new.ended.iter().find(|ended| ended.uid == claim.uid);
             if let Some(ended) = ended {
+                if ended.reason != EndReason::Expired {
+                    self.ask_whether_synced(actor, "an early end");
+                }
+                self.promises.ended(&new.tuple, ended);
                 self.on_end(now, claim, ended.reason, &Key::from(&new.tuple));
             } else {
                 let attempted = old.is_some_and(|old| old.state != AccessState::Closed);

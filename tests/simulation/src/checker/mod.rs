@@ -6,8 +6,10 @@ mod end;
 mod grants;
 mod ledgers;
 mod policy;
+mod reads;
 mod rows;
 mod sends;
+mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,7 +22,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::story::{Second, Setting, clock};
 use grants::Written;
 use ledgers::Ledger;
+use reads::Reads;
 use rows::Row;
+use sessions::Promises;
 
 pub use rows::Key;
 
@@ -54,6 +58,8 @@ pub struct Checker {
     /// Longest time that a reading of AWS may lag behind, by design of the story.
     staleness: SignedDuration,
     written: Written,
+    reads: Reads,
+    promises: Promises,
     ledgers: BTreeMap<String, Ledger>,
     rows: BTreeMap<Key, Row>,
     effects_seen: u64,
@@ -84,6 +90,8 @@ impl Checker {
             begin,
             staleness: SignedDuration::from_millis(i64::try_from(stale).unwrap_or(i64::MAX)),
             written: Written::default(),
+            reads: Reads::default(),
+            promises: Promises::default(),
             ledgers: BTreeMap::new(),
             rows: BTreeMap::new(),
             effects_seen: 0,
@@ -103,7 +111,10 @@ impl Checker {
         let now = commit.time;
         let (before, after) = (commit.before.as_deref(), commit.after.as_deref());
         match commit.resource.as_str() {
-            "breakglassgrants" => self.written.grant(now, before, after),
+            "breakglassgrants" => {
+                self.written.grant(now, before, after);
+                self.promises.read(after);
+            }
             "breakglasspolicies" => self.written.policy(now, &commit.name, after),
             "breakglassaccesses" => {
                 let parse = |object: Option<&serde_json::Value>| {
@@ -112,7 +123,15 @@ impl Checker {
                     })
                 };
                 let (before, after) = (parse(before), parse(after));
-                self.on_ledger(now, &commit.name, before.as_ref(), after.map(Arc::new));
+                if let Some(after) = &after {
+                    self.on_announced(commit, after);
+                }
+                self.on_ledger(
+                    (now, &commit.actor),
+                    &commit.name,
+                    before.as_ref(),
+                    after.map(Arc::new),
+                );
             }
             _ => {}
         }

@@ -60,6 +60,8 @@ pub struct Row {
     pub since: Timestamp,
     /// Whether a controller made it so.
     pub by_us: bool,
+    /// Whether nobody else ever made it so.
+    pub only_by_us: bool,
     /// When somebody else last took it away.
     pub taken_by_others: Option<Timestamp>,
 }
@@ -94,9 +96,11 @@ impl Checker {
         let taken_by_others = if !by_us && !effect.present {
             Some(effect.time)
         } else {
-            before.and_then(|row| row.taken_by_others)
+            before.as_ref().and_then(|row| row.taken_by_others)
         };
+        let foreign = effect.present && !by_us;
         let row = Row {
+            only_by_us: !foreign && before.as_ref().is_none_or(|row| row.only_by_us),
             present: effect.present,
             since: effect.time,
             by_us,

@@ -2,12 +2,12 @@
 
 use aws_simulator::GateCall;
 use breakglass::api::access::{AccessState, Claim, Operation};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::ledgers::due;
 use super::rows::Key;
-use super::{Checker, TURN};
+use super::{Checker, TURN, reads};
 use crate::replica::Run;
 
 impl Checker {
@@ -51,8 +51,15 @@ impl Checker {
         announced.sent = true;
         let (written, at) = (announced.ledger.clone(), announced.at);
         self.ask("R5", true, String::new);
+        if self.is_shared(run, &name, now) {
+            // Two work on it: each sends what itself has announced, whatever the lease says.
+            self.ask("R10", true, String::new);
+        }
         match operation {
-            Operation::Create => self.on_create(&name, &written.spec.claims, at, now),
+            Operation::Create => {
+                self.ask_whether_synced(&reads::actor(run), "a Create");
+                self.on_create(&name, &written.spec.claims, at, now);
+            }
             Operation::Delete => {
                 let covering: Vec<_> = due(&written.spec, now, skew)
                     .map(|claim| claim.grant.name.clone())
@@ -108,7 +115,12 @@ impl Checker {
             self.residue("deleted without the ledger");
             self.measure(name, now);
         } else {
-            let rule = if may { "R6" } else { "R5" };
+            let shared = self.is_shared(run, name, now);
+            let rule = match (may, shared) {
+                (true, _) => "R6",
+                (false, true) => "R10",
+                (false, false) => "R5",
+            };
             self.violated(
                 rule,
                 format!(
@@ -119,6 +131,16 @@ impl Checker {
         }
     }
 
+    /// Whether another process has announced something on that entry of late.
+    fn is_shared(&self, run: &Run, name: &str, now: Timestamp) -> bool {
+        self.ledgers.get(name).is_some_and(|ledger| {
+            ledger.attempts.values().any(|announced| {
+                announced.attempt.holder != run.holder
+                    && now.duration_since(announced.at) < SignedDuration::from_mins(10)
+            })
+        })
+    }
+
     /// Notes how long after the end this delete comes, if it is the first for it.
     fn measure(&mut self, name: &str, now: Timestamp) {
         let Some(ledger) = self.ledgers.get_mut(name) else {
@@ -126,9 +148,19 @@ impl Checker {
         };
         let spec = &ledger.access.spec;
         let ended = spec.ended.iter().filter(|ended| !ended.settled);
-        let ended = ended.map(|ended| ended.time);
-        let expired = spec.claims.iter().map(|claim| claim.expiry_time);
-        let due = ended.chain(expired.filter(|end| *end <= now)).max();
+        let ended = ended.map(|ended| (&ended.uid, ended.time));
+        let expired = spec.claims.iter();
+        let expired = expired.map(|claim| (&claim.uid, claim.expiry_time));
+        // Nobody can be in time for an end that was past when it was written.
+        let known = |(uid, end): (&String, Timestamp)| {
+            let written = self.written.grants.get(uid);
+            let written = written.and_then(|history| history.first_asked_until(end));
+            written.map_or(end, |written| written.max(end))
+        };
+        let due = ended
+            .chain(expired.filter(|(_, end)| *end <= now))
+            .map(known)
+            .max();
         if let Some(due) = due.filter(|due| ledger.due_since != Some(*due)) {
             ledger.due_since = Some(due);
             self.lateness.push(now.duration_since(due).as_secs());

@@ -43,6 +43,31 @@ pub fn draw(seed: u64) -> Story {
     }
 }
 
+/// A story in which people are busy and nothing goes wrong.
+pub fn calm(seed: u64) -> Story {
+    let mut random = Random::new(seed);
+    let setting = setting(&mut random);
+    let assignment_delay = setting.cloud.assignment_delay;
+    let setting = Setting {
+        cloud: Cloud {
+            assignment_delay,
+            latency: 100,
+            ..Cloud::default()
+        },
+        ..setting
+    };
+    let mut deeds = vec![(0, Deed::PutPolicy("everything", first_policy(&mut random)))];
+    people(&mut random, &mut deeds);
+    deeds.sort_by_key(|(at, _)| *at);
+    Story {
+        seed,
+        setting,
+        deeds,
+        calm: CALM,
+        still: 45 * MINUTE,
+    }
+}
+
 fn setting(random: &mut Random) -> Setting {
     let settings = breakglass::config::Settings {
         // Most of the calls of a story are of watches that begin anew; ten minutes are allowed.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use simulation::report::Report;
 use simulation::stage::{Direction, play};
-use simulation::story::draw;
+use simulation::story::{Story, calm, draw};
 
 use crate::side_by_side;
 
@@ -14,11 +14,38 @@ const SEEDS: u64 = 200;
 
 #[test]
 fn random_stories_keep_every_rule() {
+    let total = played(SEEDS, draw);
+    // A checker that is never asked proves nothing.
+    for rule in [
+        "R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R9", "R10", "R11", "R12", "L1", "L5",
+        "sessions",
+    ] {
+        assert!(
+            total.asked.get(rule).is_some_and(|asked| *asked > 0),
+            "{rule}"
+        );
+    }
+}
+
+/// L2.
+#[test]
+fn where_nothing_goes_wrong_the_first_delete_goes_out_within_seconds() {
+    let mut lateness = played(24, calm).lateness;
+    lateness.sort_unstable();
+    assert!(lateness.len() > 150, "{}", lateness.len());
+    let p99 = lateness[lateness.len() * 99 / 100];
+    let longest = lateness[lateness.len() - 1];
+    println!("{} ends: p99 {p99} s, longest {longest} s", lateness.len());
+    assert!(p99 <= 5, "{lateness:?}");
+}
+
+/// Plays so many, and fails if one breaks a rule.
+fn played(seeds: u64, story: impl Fn(u64) -> Story + Sync) -> Report {
     let begun = Instant::now();
     let (total, broken) = (Mutex::new(Report::default()), Mutex::new(Vec::new()));
-    let seeds: Vec<u64> = (0..SEEDS).collect();
-    side_by_side(&seeds, |seed| {
-        let report = play(&draw(*seed), &Direction::default());
+    let all: Vec<u64> = (0..seeds).collect();
+    side_by_side(&all, |seed| {
+        let report = play(&story(*seed), &Direction::default());
         if let Some(violation) = report.violations.first() {
             let line = format!("seed {seed}: {violation}");
             broken.lock().unwrap().push(line);
@@ -28,7 +55,7 @@ fn random_stories_keep_every_rule() {
     let total = total.into_inner().unwrap();
     let hours = total.seconds / 3600;
     println!(
-        "{SEEDS} stories, {hours} simulated hours in {:?}; asked {:?}; residues {:?}",
+        "{seeds} stories, {hours} simulated hours in {:?}; asked {:?}; residues {:?}",
         begun.elapsed(),
         total.asked,
         total.residues
@@ -38,13 +65,5 @@ fn random_stories_keep_every_rule() {
         broken.is_empty(),
         "{broken:#?}\nmake simulate SEEDS=1 FROM=<seed> tells the shortest story"
     );
-    // A checker that is never asked proves nothing.
-    for rule in [
-        "R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R9", "R12", "L1", "L5",
-    ] {
-        assert!(
-            total.asked.get(rule).is_some_and(|asked| *asked > 0),
-            "{rule}"
-        );
-    }
+    total
 }

@@ -1,0 +1,174 @@
+//! What each controller has read of the cluster, and in which order: R1 and R11 rest on that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api_simulator::{Commit, RequestRecord, Shown, Verb};
+use breakglass::api::access::{BreakglassAccess, Claim, Operation};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{Checker, TURN};
+use crate::replica::Run;
+
+const GRANTS: &str = "breakglassgrants";
+const ACCESSES: &str = "breakglassaccesses";
+const POLICIES: &str = "breakglasspolicies";
+
+/// Reads by quorum that were answered, by who made them.
+#[derive(Debug, Default)]
+pub struct Reads(BTreeMap<String, Reader>);
+
+#[derive(Debug, Default)]
+struct Reader {
+    /// Kinds that it has listed since it was started.
+    listed: BTreeSet<String>,
+    /// What it read of late, by the number of the request.
+    recent: BTreeMap<u64, Read>,
+}
+
+#[derive(Debug)]
+struct Read {
+    begun: Timestamp,
+    resource: String,
+    /// uid and resourceVersion of the object; nothing for a list.
+    object: Option<(String, String)>,
+}
+
+/// The name by which the API server knows a process.
+pub fn actor(run: &Run) -> String {
+    format!("{}/{}", run.holder.pod, run.holder.run)
+}
+
+impl Reads {
+    /// Takes in what was answered. The same records may come again.
+    fn take_in(&mut self, records: Vec<RequestRecord>) {
+        for record in records {
+            let call = &record.call;
+            // Any version will do for who names one.
+            let by_quorum = call.resource_version.as_deref().is_none_or(str::is_empty);
+            let (Some(200), Some(shown), true) = (record.status, &record.shown, by_quorum) else {
+                continue;
+            };
+            let reader = self.0.entry(call.actor.clone()).or_default();
+            let object = match (call.verb, shown) {
+                (Verb::List, _) => {
+                    reader.listed.insert(call.resource.clone());
+                    None
+                }
+                (Verb::Get, Shown::Object(object)) => Some(identity(object)),
+                _ => continue,
+            };
+            let read = Read {
+                begun: record.arrived,
+                resource: call.resource.clone(),
+                object,
+            };
+            reader.recent.insert(call.number, read);
+        }
+    }
+
+    /// Lets go of what no turn can rest on any more.
+    fn forget(&mut self, before: Timestamp) {
+        for reader in self.0.values_mut() {
+            reader.recent.retain(|_, read| read.begun >= before);
+        }
+    }
+
+    /// Whether it has listed all kinds since it was started.
+    fn has_listed_all(&self, actor: &str) -> bool {
+        let reader = self.0.get(actor);
+        reader.is_some_and(|reader| {
+            let listed = |kind| reader.listed.contains(kind);
+            [GRANTS, ACCESSES, POLICIES].into_iter().all(listed)
+        })
+    }
+
+    /// Which read is missing before a Create may be announced on that version of a ledger entry.
+    fn missing(&self, actor: &str, version: &str, covering: &[Claim]) -> Option<&'static str> {
+        let Some(reader) = self.0.get(actor) else {
+            return Some("anything");
+        };
+        let of_kind = |kind| {
+            let reads = reader.recent.iter();
+            reads.filter(move |(_, read)| read.resource == kind)
+        };
+        let ledger = of_kind(ACCESSES).find(|(_, read)| {
+            let object = read.object.as_ref();
+            object.is_some_and(|(_, shown)| shown == version)
+        });
+        let Some((ledger, _)) = ledger else {
+            return Some("the ledger");
+        };
+        let grant = of_kind(GRANTS).any(|(number, read)| {
+            let object = read.object.as_ref();
+            number > ledger
+                && object.is_some_and(|(uid, _)| covering.iter().any(|claim| claim.uid == *uid))
+        });
+        let policies =
+            of_kind(POLICIES).any(|(number, read)| number > ledger && read.object.is_none());
+        match (grant, policies) {
+            (false, _) => Some("a grant that covers it"),
+            (_, false) => Some("the policies"),
+            (true, true) => None,
+        }
+    }
+}
+
+fn identity(object: &Value) -> (String, String) {
+    let text = |pointer| {
+        let text = object.pointer(pointer).and_then(Value::as_str);
+        text.unwrap_or_default().to_owned()
+    };
+    (text("/metadata/uid"), text("/metadata/resourceVersion"))
+}
+
+impl Checker {
+    fn look_at_reads(&mut self) {
+        self.reads.take_in(self.api.requests_since(0));
+    }
+
+    /// The API server is about to forget the requests so far.
+    pub fn before_requests_are_forgotten(&mut self) {
+        self.look_at_reads();
+        self.reads.forget(self.aws.now() - TURN * 5);
+    }
+
+    /// Somebody wrote a ledger entry: if that announces a Create, it rests on reads in their order.
+    pub(super) fn on_announced(&mut self, commit: &Commit, after: &BreakglassAccess) {
+        let version = |object: &Value| identity(object).1;
+        let id = |object: &Value| {
+            let id = object.pointer("/spec/attempt/id").and_then(Value::as_str);
+            id.map(str::to_owned)
+        };
+        let before = commit.before.as_deref();
+        let Some(attempt) = after.spec.attempt.as_ref() else {
+            return;
+        };
+        if attempt.operation != Operation::Create
+            || before.and_then(id).as_ref() == Some(&attempt.id)
+        {
+            return;
+        }
+        self.look_at_reads();
+        let before = before.map(version).unwrap_or_default();
+        let missing = self
+            .reads
+            .missing(&commit.actor, &before, &after.spec.claims);
+        self.ask("R1", missing.is_none(), || {
+            let missing = missing.unwrap_or_default();
+            format!(
+                "{} announced a Create of {} without having read {missing} right before",
+                commit.actor, commit.name
+            )
+        });
+    }
+
+    /// Somebody gives, or ends early: by then it knows all that there is.
+    pub(super) fn ask_whether_synced(&mut self, actor: &str, what: &str) {
+        self.look_at_reads();
+        let synced = self.reads.has_listed_all(actor);
+        self.ask("R11", synced, || {
+            format!("{what} by {actor}, who has not listed all kinds yet")
+        });
+    }
+}

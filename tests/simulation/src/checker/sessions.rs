@@ -1,0 +1,95 @@
+//! What statuses promise of the last session, and when it really ends.
+
+use std::collections::BTreeMap;
+
+use aws_simulator::{AccessTuple, LastSession};
+use breakglass::api::access::EndedClaim;
+use breakglass::api::tuple::Tuple;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::Checker;
+use super::rows::Key;
+
+/// What grants promise, and the accesses that they were about.
+#[derive(Debug, Default)]
+pub struct Promises {
+    /// The latest word of each status, by uid. None for one that says that it does not know.
+    by_uid: BTreeMap<String, Option<Timestamp>>,
+    /// Claims that have ended: whose, and when.
+    ended: BTreeMap<Key, Vec<(String, Timestamp)>>,
+}
+
+impl Promises {
+    /// Reads a version of a grant.
+    pub fn read(&mut self, grant: Option<&Value>) {
+        let text = |pointer| grant?.pointer(pointer)?.as_str();
+        let promise = text("/status/sessionsEndByTime");
+        if let (Some(uid), Some(promise)) = (text("/metadata/uid"), promise) {
+            self.by_uid.insert(uid.to_owned(), promise.parse().ok());
+        }
+    }
+
+    /// A claim has ended.
+    pub fn ended(&mut self, tuple: &Tuple, ended: &EndedClaim) {
+        if ended.active_time.is_some() {
+            let claims = self.ended.entry(Key::from(tuple)).or_default();
+            claims.push((ended.uid.clone(), ended.time));
+        }
+    }
+}
+
+/// As long as a delete may take that nothing holds up.
+const AT_ONCE: SignedDuration = SignedDuration::from_mins(1);
+
+impl Checker {
+    /// Nobody has a session for longer than some grant of that access has promised.
+    pub(super) fn ask_promises(&mut self) {
+        let all: Vec<_> = self.promises.ended.clone().into_iter().collect();
+        for (key, claims) in all {
+            let Some(row) = self.rows.get(&key).filter(|row| row.only_by_us) else {
+                continue;
+            };
+            let removed = row.since;
+            let promises: Option<Vec<Timestamp>> = claims
+                .iter()
+                .map(|(uid, _)| self.promises.by_uid.get(uid).copied().flatten())
+                .collect();
+            let (Some(promised), Some(end)) = (
+                promises.and_then(|all| all.into_iter().max()),
+                claims.iter().map(|(_, end)| *end).max(),
+            ) else {
+                continue;
+            };
+            let last = access_of(&key).map(|access| self.aws.last_session_end(&access));
+            let Some(LastSession::Ends(last)) = last else {
+                continue;
+            };
+            // Who could sign in after the end, since the delete was late, has a session that is later.
+            let late = removed.duration_since(end).max(SignedDuration::ZERO);
+            if late > AT_ONCE {
+                self.residue("sessions begun after the end, since the delete was late");
+            }
+            self.ask("sessions", last <= promised + late + AT_ONCE, || {
+                format!("{key:?} gives sessions until {last}, and {promised} was promised")
+            });
+        }
+    }
+}
+
+/// None for a group: who is in it may start what nobody lists.
+fn access_of(key: &Key) -> Option<AccessTuple> {
+    match key.clone() {
+        Key::Assignment(account, permission_set, principal) => Some(AccessTuple::Assignment {
+            account,
+            permission_set,
+            principal,
+        }),
+        Key::Iam(account, group, user) => Some(AccessTuple::IamMembership {
+            account,
+            group,
+            user,
+        }),
+        Key::Group(..) => None,
+    }
+}
