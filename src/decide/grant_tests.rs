@@ -7,7 +7,7 @@ use super::fixtures::{at, claim, ledger, raw_grant, raw_policy};
 use super::grant::{Decision, Next, Standing, decide};
 use super::grant_status::{Facts, Obstacle, status};
 use super::grant_view::GrantView;
-use super::ledger::end;
+use super::ledger::{Evidence, Lookup, end, evidence};
 use super::policy::{Management, PolicySet, Protected, Ruling};
 use crate::api::access::{
     AccessState, BreakglassAccess, BreakglassAccessSpec, BreakglassAccessStatus, EndReason, Origin,
@@ -453,6 +453,29 @@ fn sessions_are_said_to_end_after_the_access() {
         told(&raw, Some(&access), None, 2).sessions_end_by_time,
         Some(at(100 + 43_200).to_string())
     );
+}
+
+/// Whoever may write a status must not be able to keep access, nor to end it: save that an end is final.
+#[test]
+fn what_a_status_says_decides_nothing_but_an_end() {
+    let mut raw = raw_grant(spec(100));
+    let mut access = claimed(&raw, 100);
+    access.spec.claims[0].active_time = Some(at(1));
+    for (status, wanted) in [
+        (json!({}), Evidence::Stands(at(100))),
+        (json!({"state": "Revoked"}), Evidence::Stands(at(100))),
+        (json!({"accessName": "iam-2"}), Evidence::Stands(at(100))),
+        (
+            json!({"endedTime": at(5).to_string()}),
+            Evidence::Ends(EndReason::EndedBefore),
+        ),
+    ] {
+        raw.data["status"] = status.clone();
+        let lookup = Lookup::Found(Box::new(view(&raw)));
+        let claim = &access.spec.claims[0];
+        let found = evidence(claim, &lookup, &PolicySet::default(), &access.spec.tuple);
+        assert_eq!(found, wanted, "{status}");
+    }
 }
 
 #[test]

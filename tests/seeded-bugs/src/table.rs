@@ -51,6 +51,13 @@ impl Table {
         (noticed != NOBODY).then_some(noticed)
     }
 
+    /// Whether it was looked for, and nobody noticed.
+    pub fn is_unnoticed(&self, bug: &Bug) -> bool {
+        self.0
+            .get(&bug.name)
+            .is_some_and(|noticed| noticed == NOBODY)
+    }
+
     /// Writes the rows of these bugs, in their order.
     ///
     /// # Errors

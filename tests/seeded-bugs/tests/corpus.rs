@@ -1,8 +1,9 @@
-//! The list of bugs fits the program as it is, and somebody notices each. `make bugs` looks anew.
+//! The list of bugs fits the program as it is, and whoever looked for one noticed it. `make bugs` looks anew.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use seeded_bugs::Bug;
 use seeded_bugs::table::Table;
 
 fn root() -> PathBuf {
@@ -25,18 +26,20 @@ fn every_bug_can_be_put_into_the_program() {
 }
 
 #[test]
-fn every_bug_is_noticed() {
+fn every_bug_that_was_looked_for_is_noticed() {
     let bugs = seeded_bugs::all(&root()).unwrap();
     let table = Table::read(&root());
-    let unnoticed: Vec<_> = bugs
-        .iter()
-        .filter(|bug| table.noticed(bug).is_none())
-        .map(|bug| &bug.name)
-        .collect();
+    let named = |which: fn(&Table, &Bug) -> bool| -> Vec<_> {
+        let found = bugs.iter().filter(|bug| which(&table, bug));
+        found.map(|bug| &bug.name).collect()
+    };
+    let unnoticed = named(Table::is_unnoticed);
     assert!(
         unnoticed.is_empty(),
-        "by tests/BUGS.md nobody notices these, or nobody has looked (make bugs): {unnoticed:#?}"
+        "by tests/BUGS.md nobody notices these: {unnoticed:#?}"
     );
+    let left = named(|table, bug| table.noticed(bug).is_none());
+    println!("nobody has looked for these yet (make bugs): {left:#?}");
     let unknown = table.unknown(&bugs);
     assert!(unknown.is_empty(), "tests/BUGS.md has more: {unknown:#?}");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_simulator::{AccessTuple, LastSession};
+use aws_simulator::{AccessTuple, CHAINED_SESSION, LastSession};
 use breakglass::api::access::EndedClaim;
 use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
@@ -65,6 +65,11 @@ impl Checker {
             let Some(LastSession::Ends(last)) = last else {
                 continue;
             };
+            let chained = match key {
+                Key::Assignment(..) => CHAINED_SESSION,
+                Key::Group(..) | Key::Iam(..) => SignedDuration::ZERO,
+            };
+            let last = last + chained;
             // Who could sign in after the end, since the delete was late, has a session that is later.
             let late = removed.duration_since(end).max(SignedDuration::ZERO);
             if late > AT_ONCE {

@@ -944,3 +944,55 @@ fn all_that_there_is_to_have_ends_within_seconds_when_it_ends_in_the_same_second
     assert_eq!(report.lateness.len(), all);
     assert!(report.lateness.iter().all(|late| *late <= 10), "{report:?}");
 }
+
+/// Somebody wipes it again and again, so that every look meets it once.
+#[test]
+fn a_status_that_is_wiped_every_second_ends_nothing() {
+    let wiped = (MINUTE..3 * MINUTE).map(|at| (at, Deed::WipeStatus(name())));
+    let report = kept(&life(
+        "wiped every second",
+        [first(ASSIGNMENT)].into_iter().chain(wiped).collect(),
+    ));
+    assert_eq!(report.lateness, [0]);
+}
+
+/// One kind is listed long before another.
+#[test]
+fn at_a_start_that_takes_its_time_nothing_ends_early_before_all_kinds_are_listed() {
+    for seed in 0..8 {
+        let refused = Trouble {
+            percent: 80,
+            ..trouble(Api::Refused(503), 2 * MINUTE)
+        };
+        let mut life = life(
+            "most requests are refused at the start",
+            vec![
+                (
+                    10,
+                    Deed::Apply(grant("first", ASSIGNMENT, None, 12 * MINUTE)),
+                ),
+                kill(MINUTE, MINUTE),
+                (90, Deed::SetRevoked(name(), true)),
+                (2 * MINUTE - 1, Deed::ApiTrouble(refused)),
+            ],
+        );
+        life.story.seed = seed;
+        assert!(kept(&life).asked["R11"] >= 2);
+    }
+}
+
+/// As soon as it is given it is revoked, and no listing shows it yet.
+#[test]
+fn what_ends_before_any_listing_shows_it_is_taken_away_all_the_same() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        for revoked in [13, 15, 20, 40] {
+            let mut life = life(
+                "revoked before it shows",
+                vec![first(target), (revoked, Deed::SetRevoked(name(), true))],
+            );
+            life.story.setting.cloud.staleness = 30_000;
+            life.story.setting.cloud.iam_staleness = 60_000;
+            kept(&life);
+        }
+    }
+}
