@@ -1,5 +1,5 @@
 //! Says when a clock is wrong. What follows from it is decided where the time is read
-//! ([`Clock`](crate::clock::Clock)) and where access would be given.
+//! ([`Clock`]) and where access would be given.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -51,12 +51,12 @@ impl Checker {
                 continue;
             };
             let removed = row.since;
-            let promises: Option<Vec<Timestamp>> = claims
+            let told: Option<Vec<Timestamp>> = claims
                 .iter()
                 .map(|(uid, _)| self.promises.by_uid.get(uid).copied().flatten())
                 .collect();
             let (Some(promised), Some(end)) = (
-                promises.and_then(|all| all.into_iter().max()),
+                told.and_then(|told| told.into_iter().max()),
                 claims.iter().map(|(_, end)| *end).max(),
             ) else {
                 continue;
