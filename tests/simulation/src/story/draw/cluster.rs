@@ -1,0 +1,140 @@
+//! What becomes of the machines, the lines between them, and the cluster.
+
+use super::{CALM, HOUR, MINUTE};
+use crate::cast::NAMESPACES;
+use crate::entropy::Random;
+use crate::story::{Api, Aws, Deed, Second, Setting, Trouble};
+
+/// What becomes of the machines and the lines between them.
+pub(super) fn machines(random: &mut Random, setting: &Setting, deeds: &mut Vec<(Second, Deed)>) {
+    let replicas = setting.replicas as u64;
+    let one = |random: &mut Random| usize::try_from(random.below(replicas)).unwrap_or(0);
+    for _ in 0..random.below(6) {
+        let replica = one(random);
+        let down = random.pick(&[1, 20, 5 * MINUTE, HOUR, 3 * HOUR]);
+        let at = random.below(CALM - down - 1);
+        deeds.push((
+            at,
+            if random.chance(0.3) {
+                Deed::Stop { replica, down }
+            } else {
+                Deed::Kill {
+                    replica,
+                    down,
+                    same_pod: random.chance(0.5),
+                }
+            },
+        ));
+    }
+    for _ in 0..random.below(6) {
+        let late = random.between(1, 50);
+        let kind = random.pick(&[
+            Api::Refused(500),
+            Api::Refused(503),
+            Api::Refused(429),
+            Api::Conflict,
+            Api::Lost,
+            Api::Unanswered,
+            Api::Late(late),
+            Api::Hang,
+            Api::EventLost,
+            Api::EventTwice,
+            Api::EventLate(late),
+            Api::WatchSilent,
+            Api::WatchExpired,
+            Api::NoLease,
+        ]);
+        deeds.push(trouble(random, setting, kind, Deed::ApiTrouble));
+    }
+    for _ in 0..random.below(6) {
+        let late = random.between(1, 240);
+        let kind = random.pick(&[
+            Aws::ServerError,
+            Aws::Throttled,
+            Aws::TooManyRequests,
+            Aws::Conflict,
+            Aws::Lost,
+            Aws::Unanswered,
+            Aws::Late(late),
+            Aws::Hang,
+            Aws::Html,
+            Aws::Truncated,
+            Aws::Denied,
+            Aws::Expired,
+            Aws::IamDown,
+            Aws::IdentityCenterDown,
+        ]);
+        deeds.push(trouble(random, setting, kind, Deed::AwsTrouble));
+    }
+    if random.chance(0.2) {
+        let off = random.pick(&[-3600, -20, 20, 3600]);
+        let (replica, at) = (one(random), random.below(CALM - 2 * HOUR));
+        deeds.push((at, Deed::SetClock(replica, off)));
+        let back = at + random.between(MINUTE, 2 * HOUR);
+        deeds.push((back, Deed::SetClock(replica, 0)));
+    }
+    if random.chance(0.1) {
+        let at = random.below(CALM - 2 * HOUR);
+        let back = at + random.between(MINUTE, 2 * HOUR);
+        deeds.push((at, Deed::Backup));
+        deeds.push((
+            back,
+            Deed::Restore {
+                bump: random.chance(0.5),
+            },
+        ));
+    }
+    for deed in [Deed::Compact, Deed::EndWatches] {
+        if random.chance(0.2) {
+            deeds.push((random.below(CALM), deed));
+        }
+    }
+}
+
+fn trouble<K>(
+    random: &mut Random,
+    setting: &Setting,
+    kind: K,
+    deed: impl Fn(Trouble<K>) -> Deed,
+) -> (Second, Deed) {
+    let lasts = random.pick(&[30, 5 * MINUTE, 20 * MINUTE, 2 * HOUR]);
+    let replica = random
+        .chance(0.3)
+        .then(|| usize::try_from(random.below(setting.replicas as u64)).unwrap_or(0));
+    let trouble = Trouble {
+        kind,
+        lasts,
+        replica,
+        percent: random.pick(&[5, 30, 100]),
+        only_writes: random.chance(0.4),
+    };
+    (random.below(CALM - lasts), deed(trouble))
+}
+
+/// What administrators do to the cluster, or fail to prevent.
+pub(super) fn administration(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
+    if random.chance(0.15) {
+        let namespace = random.pick(&NAMESPACES);
+        deeds.push((random.below(CALM), Deed::DeleteNamespace(namespace)));
+    }
+    if random.chance(0.15) {
+        let deed = match random.below(3) {
+            0 => Deed::DeleteLedger,
+            1 => Deed::LoseLedger { by_force: true },
+            _ => Deed::LoseLedger { by_force: false },
+        };
+        deeds.push((random.below(CALM), deed));
+    }
+    if random.chance(0.3) {
+        let at = random.below(CALM - HOUR);
+        let initializing = Trouble {
+            kind: Api::Initializing,
+            lasts: random.pick(&[2, 20, 3 * MINUTE]),
+            replica: None,
+            percent: random.pick(&[50, 100]),
+            only_writes: false,
+        };
+        deeds.push((at, Deed::EndWatches));
+        deeds.push((at, Deed::ApiTrouble(initializing)));
+    }
+}

@@ -1,0 +1,250 @@
+//! AWS: slow, refused, down, and what its listings show.
+
+use aws_simulator::Change;
+use simulation::cast::{ACCOUNTS, IAM_ACCOUNTS, MANAGEMENT, PERMISSION_SETS, Target, role_arn};
+use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
+use simulation::story::{Aws, Cloud, Deed, Grant, Outage, Policy};
+
+use super::{MINUTE, aws, aws_writes, first, kept, long, name};
+
+/// Fault 17. R2, L3, L4.
+#[test]
+fn ten_minutes_of_throttling_end_with_everything_taken_away() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        kept(&life(
+            "throttled",
+            vec![first(target), aws(4 * MINUTE, Aws::Throttled, 10 * MINUTE)],
+        ));
+    }
+}
+
+/// Fault 18. R3.
+#[test]
+fn errors_of_the_server_and_broken_connections_are_tried_on() {
+    for kind in [
+        Aws::ServerError,
+        Aws::Lost,
+        Aws::Html,
+        Aws::Truncated,
+        Aws::Hang,
+    ] {
+        for at in [5, 4 * MINUTE] {
+            kept(&life(
+                "AWS fails",
+                vec![first(ASSIGNMENT), aws(at, kind, 8 * MINUTE)],
+            ));
+        }
+    }
+}
+
+/// Fault 19. R3, R4.
+#[test]
+fn what_took_effect_without_an_answer_is_ours() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        for at in [5, 4 * MINUTE] {
+            kept(&life(
+                "no answers",
+                vec![first(target), aws_writes(at, Aws::Unanswered, 4 * MINUTE)],
+            ));
+        }
+    }
+}
+
+/// Fault 20. R3.
+#[test]
+fn what_takes_effect_minutes_after_its_answer_was_given_up_is_taken_away() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        kept(&life(
+            "a create arrives after the delete",
+            vec![
+                first(target),
+                aws_writes(5, Aws::Late(240), 8),
+                (20, Deed::SetRevoked(name(), true)),
+            ],
+        ));
+    }
+}
+
+/// Fault 23. R3.
+#[test]
+fn ids_of_operations_that_aws_forgets_are_not_needed() {
+    let mut life = life("forgotten ids", vec![first(ASSIGNMENT)]);
+    life.story.setting.cloud = Cloud {
+        assignment_delay: 90_000,
+        request_retention: Some(1),
+        ..life.story.setting.cloud
+    };
+    kept(&life);
+}
+
+/// Faults 24, 25. R3, L1.
+#[test]
+fn listings_that_lag_behind_neither_end_nor_repeat_anything() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        let mut life = life("stale listings", vec![first(target)]);
+        life.story.setting.cloud = Cloud {
+            staleness: 50_000,
+            iam_staleness: 150_000,
+            copies: Some(3),
+            ..life.story.setting.cloud
+        };
+        let report = kept(&life);
+        let creates = report.asked["R2"];
+        assert!(creates <= 2, "{creates} creates for one access");
+    }
+}
+
+/// Faults 40, 41. L4, R12.
+#[test]
+fn refusals_end_with_access_taken_away_and_everything_else_goes_on() {
+    for kind in [
+        Aws::Denied,
+        Aws::Expired,
+        Aws::IamDown,
+        Aws::IdentityCenterDown,
+    ] {
+        kept(&life(
+            "refused",
+            vec![
+                first(ASSIGNMENT),
+                (10, Deed::Apply(grant("iam", IAM_GROUP, None, 5 * MINUTE))),
+                aws(3 * MINUTE, kind, 10 * MINUTE),
+            ],
+        ));
+    }
+}
+
+/// Faults 15, 25. R6, R12.
+#[test]
+fn an_old_reading_of_what_was_taken_away_does_not_pass_for_access_given_again() {
+    let ends_when_removed = Policy::Everything {
+        hours: 8,
+        end_on_removal: true,
+        exclusive: false,
+    };
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        for after in [1, 5, 20, 50] {
+            let again = grant("again", target, None, 14 * MINUTE);
+            let mut life = life(
+                "asked for again while readings are old",
+                vec![
+                    (1, Deed::PutPolicy("everything", ends_when_removed.clone())),
+                    first(target),
+                    (5 * MINUTE + after, Deed::Apply(again.clone())),
+                    (10 * MINUTE, Deed::AskAgain(again.name)),
+                ],
+            );
+            life.story.setting.cloud = Cloud {
+                staleness: 50_000,
+                iam_staleness: 60_000,
+                ..life.story.setting.cloud
+            };
+            let report = kept(&life);
+            assert_eq!(report.lateness, [0, 0], "{target:?} {after}: it was there");
+        }
+    }
+}
+
+/// Faults 18, 40. R3, L5.
+#[test]
+fn what_is_down_at_aws_for_half_an_hour_delays_only_what_it_must() {
+    for outage in [
+        Outage::PrimaryRegion,
+        Outage::IamWrites,
+        Outage::Iam,
+        Outage::Throttling(100),
+    ] {
+        for at in [5, 12, 4 * MINUTE] {
+            let deeds = vec![
+                first(ASSIGNMENT),
+                (10, Deed::Apply(grant("group", GROUP, None, 5 * MINUTE))),
+                (10, Deed::Apply(grant("iam", IAM_GROUP, None, 5 * MINUTE))),
+                (at, Deed::Outage(outage, 30 * MINUTE)),
+            ];
+            kept(&long("something is down at AWS", deeds));
+        }
+    }
+    // One service down is no reason to be late with the other.
+    let report = kept(&long(
+        "the primary Region is down",
+        vec![
+            (10, Deed::Apply(grant("iam", IAM_GROUP, None, 5 * MINUTE))),
+            (MINUTE, Deed::Outage(Outage::PrimaryRegion, 30 * MINUTE)),
+        ],
+    ));
+    assert_eq!(report.lateness, [0]);
+}
+
+/// Fault 41. R3, L5.
+#[test]
+fn keys_and_sessions_that_expire_are_used_again_when_they_are_renewed() {
+    let role_arn = role_arn(IAM_ACCOUNTS[0]);
+    for deed in [
+        Deed::KeysExpire(30 * MINUTE),
+        Deed::Aws(Change::ExpireSessions { role_arn }),
+    ] {
+        for at in [11, 4 * MINUTE] {
+            for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+                kept(&long("expired", vec![first(target), (at, deed.clone())]));
+            }
+        }
+    }
+}
+
+/// Fault 49. R3, L4, L5.
+#[test]
+fn a_permission_set_that_a_delegate_may_not_touch_any_more_is_loud_and_holds_up_nothing_else() {
+    let refused = Target::Assignment(MANAGEMENT, PERMISSION_SETS[0].0);
+    let other = Target::Assignment(ACCOUNTS[0], PERMISSION_SETS[1].0);
+    let bob = "bob@example.com";
+    for at in [9, 11, 2 * MINUTE] {
+        let mut life = long(
+            "assigned in the management account",
+            vec![
+                first(ASSIGNMENT),
+                (20, Deed::Apply(grant("other", other, None, 5 * MINUTE))),
+                (at, Deed::GiveByHand(bob, refused)),
+                (30 * MINUTE, Deed::TakeByHand(bob, refused)),
+            ],
+        );
+        life.story.setting.delegated = true;
+        let report = kept(&life);
+        assert_eq!(report.lateness.first(), Some(&0), "{report:?}");
+    }
+}
+
+/// As many as there are: all people, and all they can have.
+#[test]
+fn all_that_there_is_to_have_ends_within_seconds_when_it_ends_in_the_same_second() {
+    let mut deeds = Vec::new();
+    for target in Target::all() {
+        for user in target.people() {
+            let number = deeds.len();
+            let grant = Grant {
+                user,
+                ..grant(&format!("grant-{number}"), target, None, 8 * MINUTE)
+            };
+            deeds.push((10, Deed::Apply(grant)));
+        }
+    }
+    let all = deeds.len();
+    let report = kept(&life("all end at once", deeds));
+    assert_eq!(report.lateness.len(), all);
+    assert!(report.lateness.iter().all(|late| *late <= 10), "{report:?}");
+}
+
+/// As soon as it is given it is revoked, and no listing shows it yet.
+#[test]
+fn what_ends_before_any_listing_shows_it_is_taken_away_all_the_same() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        for revoked in [13, 15, 20, 40] {
+            let mut life = life(
+                "revoked before it shows",
+                vec![first(target), (revoked, Deed::SetRevoked(name(), true))],
+            );
+            life.story.setting.cloud.staleness = 30_000;
+            life.story.setting.cloud.iam_staleness = 60_000;
+            kept(&life);
+        }
+    }
+}

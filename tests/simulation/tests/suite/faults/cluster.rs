@@ -1,0 +1,290 @@
+//! The program, its machine, the API server and the ledger.
+
+use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
+use simulation::story::{Api, Aws, Deed, Trouble};
+
+use super::{MINUTE, api, aws_writes, first, kept, kill, name, second, trouble};
+
+/// Fault 4. R2, R3.
+#[test]
+fn a_create_whose_answer_dies_with_the_process_is_taken_away_when_its_time_was_over_meanwhile() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        let life = life(
+            "killed with the create on its way, back after the expiry",
+            vec![
+                first(target),
+                aws_writes(9, Aws::Unanswered, 3),
+                kill(12, 10 * MINUTE),
+            ],
+        );
+        let report = kept(&life);
+        assert!(report.lateness.iter().any(|late| *late > 60), "{report:?}");
+    }
+}
+
+/// Fault 5. R1, R8.
+#[test]
+fn a_watch_that_is_far_behind_at_the_start_grants_nothing_that_has_ended() {
+    kept(&life(
+        "revoked while down, and the watch is late",
+        vec![
+            first(ASSIGNMENT),
+            kill(MINUTE, MINUTE),
+            (90, Deed::SetRevoked(name(), true)),
+            api(2 * MINUTE, Api::EventLate(50), 3 * MINUTE),
+        ],
+    ));
+}
+
+/// Fault 6. R3, L1.
+#[test]
+fn edits_of_which_no_event_comes_are_seen_as_one() {
+    kept(&life(
+        "made, lengthened, shortened and revoked unseen",
+        vec![
+            api(5, Api::EventLost, 5 * MINUTE),
+            first(ASSIGNMENT),
+            (20, Deed::SetExpiry(name(), 9 * MINUTE)),
+            (40, Deed::SetExpiry(name(), 6 * MINUTE)),
+            (3 * MINUTE, Deed::SetRevoked(name(), true)),
+        ],
+    ));
+}
+
+/// Fault 7. R3.
+#[test]
+fn a_delete_that_the_watch_loses_ends_access_all_the_same() {
+    kept(&life(
+        "deleted by force, and no event of it",
+        vec![
+            first(ASSIGNMENT),
+            api(MINUTE, Api::EventLost, 2 * MINUTE),
+            (90, Deed::DeleteByForce(name())),
+        ],
+    ));
+}
+
+/// Fault 8. L2.
+#[test]
+fn a_watch_that_falls_silent_delays_no_expiry() {
+    let report = kept(&life(
+        "silent watches",
+        vec![first(ASSIGNMENT), api(MINUTE, Api::WatchSilent, 8 * MINUTE)],
+    ));
+    assert_eq!(report.lateness, [0]);
+}
+
+/// Fault 9. R1, L1.
+#[test]
+fn watches_that_are_told_that_their_history_is_gone_begin_anew() {
+    kept(&life(
+        "compacted, expired and restarted",
+        vec![
+            first(ASSIGNMENT),
+            (30, Deed::Compact),
+            (31, Deed::EndWatches),
+            api(MINUTE, Api::WatchExpired, MINUTE),
+            second(70, None, 8 * MINUTE),
+        ],
+    ));
+}
+
+/// Fault 10. R3, R4, R8.
+#[test]
+fn a_backup_that_is_put_back_revives_nothing_and_leaves_nothing() {
+    for bump in [false, true] {
+        for (made, back) in [(2, 3), (2, 7), (6, 8)] {
+            kept(&life(
+                "put back from a backup",
+                vec![
+                    first(ASSIGNMENT),
+                    (made * MINUTE, Deed::Backup),
+                    (back * MINUTE, Deed::Restore { bump }),
+                    second(9 * MINUTE, None, 11 * MINUTE),
+                ],
+            ));
+        }
+    }
+}
+
+/// Fault 37. R2, L2.
+#[test]
+fn a_clock_that_is_set_an_hour_off_ends_access_on_time() {
+    for seconds in [-3600, 3600] {
+        for at in [5, MINUTE] {
+            let report = kept(&life(
+                "the clock is set",
+                vec![(at, Deed::SetClock(0, seconds)), first(ASSIGNMENT)],
+            ));
+            let late = report.lateness.iter().max();
+            assert!(
+                late.is_none_or(|late| *late <= 60),
+                "{seconds} at {at}: {late:?}"
+            );
+        }
+    }
+}
+
+/// Fault 38. R2, L3.
+#[test]
+fn after_hours_without_a_controller_what_is_overdue_goes_at_once() {
+    let mut life = life(
+        "six hours down",
+        vec![
+            first(ASSIGNMENT),
+            kill(MINUTE, 360 * MINUTE),
+            second(2 * MINUTE, None, 4 * MINUTE),
+        ],
+    );
+    life.story.calm = 380 * MINUTE;
+    kept(&life);
+}
+
+/// Fault 42. R5.
+#[test]
+fn without_the_ledger_nothing_is_given_and_what_expires_is_taken_away() {
+    for kind in [Api::Refused(500), Api::Lost, Api::Hang, Api::Unanswered] {
+        let report = kept(&life(
+            "no ledger",
+            vec![first(ASSIGNMENT), api(4 * MINUTE, kind, 8 * MINUTE)],
+        ));
+        let late = report.lateness.iter().max();
+        assert!(late.is_some_and(|late| *late <= 60), "{kind:?}: {late:?}");
+    }
+}
+
+/// Fault 43. L1, L5.
+#[test]
+fn writes_that_always_conflict_stop_nothing_for_ever() {
+    let conflict = Trouble {
+        percent: 70,
+        ..trouble(Api::Conflict, 10 * MINUTE)
+    };
+    kept(&life(
+        "conflicts",
+        vec![first(ASSIGNMENT), (5, Deed::ApiTrouble(conflict))],
+    ));
+}
+
+// What is done to the cluster, and in it.
+
+/// Fault 47. R4, R8.
+#[test]
+fn without_the_ledger_nothing_that_stands_is_taken_away_and_nothing_ended_is_given() {
+    for by_force in [false, true] {
+        for at in [9, 10, 11, 12, 13, 2 * MINUTE, 5 * MINUTE, 5 * MINUTE + 2] {
+            let deeds = vec![
+                (5, Deed::GiveByHand("bob@example.com", ASSIGNMENT)),
+                first(ASSIGNMENT),
+                (10, Deed::Apply(grant("iam", IAM_GROUP, None, 5 * MINUTE))),
+                (10, Deed::Apply(grant("ended", GROUP, None, 5 * MINUTE))),
+                (
+                    MINUTE,
+                    Deed::SetRevoked(grant("ended", GROUP, None, 0).name, true),
+                ),
+                (at, Deed::LoseLedger { by_force }),
+                (
+                    at + 1,
+                    Deed::SetRevoked(grant("ended", GROUP, None, 0).name, false),
+                ),
+                second(10 * MINUTE, None, 12 * MINUTE),
+            ];
+            kept(&life("the ledger is lost", deeds));
+        }
+    }
+}
+
+/// Fault 47. R3, R9.
+#[test]
+fn entries_of_the_ledger_that_somebody_deletes_stay_until_their_access_is_gone() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        for at in [10, 11, 12, 13, 2 * MINUTE, 5 * MINUTE, 5 * MINUTE + 2] {
+            let report = kept(&life(
+                "the ledger is deleted",
+                vec![
+                    first(target),
+                    (at, Deed::DeleteLedger),
+                    (
+                        3 * MINUTE,
+                        Deed::Apply(grant("more", target, None, 8 * MINUTE)),
+                    ),
+                    (
+                        11 * MINUTE,
+                        Deed::Apply(grant("later", target, None, 13 * MINUTE)),
+                    ),
+                ],
+            ));
+            assert!(report.asked["R2"] >= 1, "{report:?}");
+        }
+    }
+}
+
+/// Fault 9. R1, L1, L2.
+#[test]
+fn an_api_server_that_knows_nothing_yet_is_asked_again() {
+    for at in [5, 11, 4 * MINUTE] {
+        for lasts in [2, 3 * MINUTE] {
+            let report = kept(&life(
+                "started anew, and initializing",
+                vec![
+                    first(ASSIGNMENT),
+                    (at, Deed::EndWatches),
+                    api(at, Api::Initializing, lasts),
+                ],
+            ));
+            assert!(report.lateness.iter().all(|late| *late <= 5), "{report:?}");
+        }
+    }
+}
+
+/// Fault 35. R3, R9.
+#[test]
+fn a_namespace_that_is_deleted_takes_its_access_with_it() {
+    for at in [10, 11, 12, MINUTE] {
+        let report = kept(&life(
+            "the namespace is deleted",
+            vec![
+                first(ASSIGNMENT),
+                (10, Deed::Apply(grant("iam", IAM_GROUP, None, 5 * MINUTE))),
+                (at, Deed::DeleteNamespace("breakglass")),
+            ],
+        ));
+        assert!(report.lateness.iter().all(|late| *late <= 5), "{report:?}");
+    }
+}
+
+/// Fault 44. R2, R3, L2.
+#[test]
+fn without_an_audit_trail_access_is_given_and_taken_away_all_the_same() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        let mut life = life("no room for the audit trail", vec![first(target)]);
+        life.story.setting.audit_fails = true;
+        let report = kept(&life);
+        assert_eq!((report.asked["R2"], &*report.lateness), (1, &[0][..]));
+    }
+}
+
+/// One kind is listed long before another.
+#[test]
+fn at_a_start_that_takes_its_time_nothing_ends_early_before_all_kinds_are_listed() {
+    for seed in 0..8 {
+        let refused = Trouble {
+            percent: 80,
+            ..trouble(Api::Refused(503), 2 * MINUTE)
+        };
+        let mut life = life(
+            "most requests are refused at the start",
+            vec![
+                (
+                    10,
+                    Deed::Apply(grant("first", ASSIGNMENT, None, 12 * MINUTE)),
+                ),
+                kill(MINUTE, MINUTE),
+                (90, Deed::SetRevoked(name(), true)),
+                (2 * MINUTE - 1, Deed::ApiTrouble(refused)),
+            ],
+        );
+        life.story.seed = seed;
+        assert!(kept(&life).asked["R11"] >= 2);
+    }
+}

@@ -1,0 +1,91 @@
+//! What can go wrong, one thing at a time and for certain. The random stories mix all of it.
+//!
+//! A line `Fault 7. R3.` above a test puts it into `tests/FAULTS.md`.
+
+mod aws;
+mod cluster;
+mod people;
+
+use simulation::cast::Target;
+use simulation::lives::{ASSIGNMENT, Life, grant, life};
+use simulation::report::Report;
+use simulation::stage::{Direction, play};
+use simulation::story::{Api, Aws, Deed, Name, Second, Trouble};
+
+use crate::assert_kept;
+
+const MINUTE: Second = 60;
+const ALICE: &str = "alice@example.com";
+
+fn kept(life: &Life) -> Report {
+    let direction = Direction::default();
+    let report = play(&life.story, &direction);
+    assert_kept(life, &direction, &report);
+    report
+}
+
+/// A grant of five minutes, from second 10 on.
+fn first(target: Target) -> (Second, Deed) {
+    (10, Deed::Apply(grant("first", target, None, 5 * MINUTE)))
+}
+
+fn second(at: Second, start: Option<Second>, expiry: Second) -> (Second, Deed) {
+    let grant = grant("second", ASSIGNMENT, start, expiry);
+    (at, Deed::Apply(grant))
+}
+
+fn name() -> Name {
+    grant("first", ASSIGNMENT, None, 0).name
+}
+
+fn trouble<K>(kind: K, lasts: Second) -> Trouble<K> {
+    Trouble {
+        kind,
+        lasts,
+        replica: None,
+        percent: 100,
+        only_writes: false,
+    }
+}
+
+fn api(at: Second, kind: Api, lasts: Second) -> (Second, Deed) {
+    (at, Deed::ApiTrouble(trouble(kind, lasts)))
+}
+
+fn aws(at: Second, kind: Aws, lasts: Second) -> (Second, Deed) {
+    (at, Deed::AwsTrouble(trouble(kind, lasts)))
+}
+
+/// The same, of writes only.
+fn aws_writes(at: Second, kind: Aws, lasts: Second) -> (Second, Deed) {
+    let only_writes = true;
+    let trouble = trouble(kind, lasts);
+    (
+        at,
+        Deed::AwsTrouble(Trouble {
+            only_writes,
+            ..trouble
+        }),
+    )
+}
+
+fn kill(at: Second, down: Second) -> (Second, Deed) {
+    let (replica, same_pod) = (0, false);
+    (
+        at,
+        Deed::Kill {
+            replica,
+            down,
+            same_pod,
+        },
+    )
+}
+
+// What AWS as a whole does.
+
+/// A life that is calm only much later, so that what stays undone must be told in the meantime.
+fn long(name: &'static str, deeds: Vec<(Second, Deed)>) -> Life {
+    let mut life = life(name, deeds);
+    life.story.calm = 40 * MINUTE;
+    life
+}

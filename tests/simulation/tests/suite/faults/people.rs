@@ -1,0 +1,388 @@
+//! What people ask for, edit and do by hand, in the middle of everything.
+
+use aws_simulator::{AccountStatus, Change};
+use simulation::cast::{ACCOUNTS, GROUPS, IAM_ACCOUNTS, IAM_GROUPS, PERMISSION_SETS, ROLE, Target};
+use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
+use simulation::story::{Deed, Policy, Tamper};
+
+use super::{ALICE, MINUTE, first, kept, long, name, second};
+
+/// Fault 11. R8.
+#[test]
+fn a_grant_made_again_from_its_manifest_after_its_expiry_gives_nothing() {
+    let report = kept(&life(
+        "made again too late",
+        vec![
+            first(ASSIGNMENT),
+            (6 * MINUTE, Deed::Delete(name())),
+            (
+                8 * MINUTE,
+                Deed::Apply(grant("first", ASSIGNMENT, None, 5 * MINUTE)),
+            ),
+        ],
+    ));
+    assert_eq!(report.asked["R2"], 1, "it was given once");
+}
+
+/// Fault 14. R6.
+#[test]
+fn of_two_grants_that_overlap_the_first_to_end_takes_nothing() {
+    let report = kept(&life(
+        "two overlap",
+        vec![first(ASSIGNMENT), second(60, None, 9 * MINUTE)],
+    ));
+    assert_eq!(report.lateness, [0], "one end of access");
+}
+
+/// Fault 15. R6, L1.
+#[test]
+fn a_grant_that_comes_while_the_same_access_is_taken_away_has_it_in_the_end() {
+    for late in 0..20 {
+        kept(&life(
+            "one comes while the other goes",
+            vec![
+                first(ASSIGNMENT),
+                second(5 * MINUTE + late, None, 10 * MINUTE),
+            ],
+        ));
+    }
+}
+
+/// Fault 16. R6.
+#[test]
+fn between_two_grants_back_to_back_nothing_is_taken() {
+    let report = kept(&life(
+        "back to back",
+        vec![first(ASSIGNMENT), second(20, Some(5 * MINUTE), 9 * MINUTE)],
+    ));
+    assert_eq!(report.lateness, [0], "one end of access");
+}
+
+/// Fault 26. R1, L1.
+#[test]
+fn what_somebody_takes_away_is_given_back_while_its_grant_lasts() {
+    let life = life(
+        "taken away by hand",
+        vec![
+            first(ASSIGNMENT),
+            (2 * MINUTE, Deed::TakeByHand(ALICE, ASSIGNMENT)),
+            (3 * MINUTE, Deed::AskAgain(name())),
+        ],
+    );
+    assert_eq!(kept(&life).asked["R2"], 2, "given twice");
+}
+
+/// Fault 27. R4.
+#[test]
+fn what_stood_before_stays() {
+    for target in [ASSIGNMENT, GROUP] {
+        let report = kept(&life(
+            "it stood before",
+            vec![(5, Deed::GiveByHand(ALICE, target)), first(target)],
+        ));
+        assert!(!report.asked.contains_key("R2"), "nothing was created");
+        assert!(report.lateness.is_empty(), "nothing was deleted");
+    }
+}
+
+/// Faults 28, 29. R4.
+#[test]
+fn hands_at_work_on_the_same_access_are_within_what_is_stated() {
+    for at in 8..16 {
+        kept(&life(
+            "given by hand around our create",
+            vec![first(ASSIGNMENT), (at, Deed::GiveByHand(ALICE, ASSIGNMENT))],
+        ));
+        kept(&life(
+            "taken and given by hand while it is ours",
+            vec![
+                first(ASSIGNMENT),
+                (MINUTE + at, Deed::TakeByHand(ALICE, ASSIGNMENT)),
+                (MINUTE + at + 1, Deed::GiveByHand(ALICE, ASSIGNMENT)),
+            ],
+        ));
+    }
+}
+
+/// Fault 30. R3, L4.
+#[test]
+fn people_and_entitlements_that_go_in_the_middle_leave_nothing_usable() {
+    let account = ACCOUNTS[0].to_owned();
+    let changes = [
+        (
+            Change::RecreateUser {
+                user: ALICE.to_owned(),
+            },
+            ASSIGNMENT,
+        ),
+        (
+            Change::DeleteUser {
+                user: ALICE.to_owned(),
+            },
+            GROUP,
+        ),
+        (
+            Change::RecreateGroup {
+                group: GROUPS[0].to_owned(),
+            },
+            GROUP,
+        ),
+        (
+            Change::RecreatePermissionSet {
+                permission_set: PERMISSION_SETS[0].0.to_owned(),
+            },
+            ASSIGNMENT,
+        ),
+        (
+            Change::SetAccountStatus {
+                account,
+                status: AccountStatus::Suspended,
+            },
+            ASSIGNMENT,
+        ),
+    ];
+    for (change, target) in changes {
+        for at in [11, 2 * MINUTE] {
+            kept(&life(
+                "gone in the middle",
+                vec![first(target), (at, Deed::Aws(change.clone()))],
+            ));
+        }
+    }
+}
+
+/// Faults 31, 32, 33. R1, R2, R3.
+#[test]
+fn edits_while_access_is_being_given_count() {
+    let elsewhere = Target::Assignment(ACCOUNTS[1], PERMISSION_SETS[1].0);
+    for at in 10..16 {
+        for deed in [
+            Deed::Retarget(name(), elsewhere),
+            Deed::SetExpiry(name(), 20),
+            Deed::Delete(name()),
+            Deed::Garble(name()),
+        ] {
+            kept(&life(
+                "edited in the middle",
+                vec![first(ASSIGNMENT), (at, deed)],
+            ));
+        }
+    }
+}
+
+/// Fault 34. R3, R9.
+#[test]
+fn a_grant_without_its_finalizer_or_gone_by_force_ends_all_the_same() {
+    for deed in [
+        Deed::DeleteByForce(name()),
+        Deed::DropFinalizer(name()),
+        Deed::WipeStatus(name()),
+        Deed::ForgeStatus(name()),
+    ] {
+        for at in [12, MINUTE] {
+            kept(&life(
+                "by force",
+                vec![first(ASSIGNMENT), (at, deed.clone())],
+            ));
+        }
+    }
+}
+
+/// Fault 36. R2, R3.
+#[test]
+fn a_grant_that_expires_while_access_is_being_given_is_never_active() {
+    let mut life = life(
+        "expires in the middle",
+        vec![(10, Deed::Apply(grant("first", ASSIGNMENT, None, 20)))],
+    );
+    life.story.setting.cloud.assignment_delay = 60_000;
+    kept(&life);
+}
+
+/// Fault 48. R6.
+#[test]
+fn the_same_asked_for_twice_at_the_same_moment_is_given_once() {
+    let report = kept(&life(
+        "asked for twice",
+        vec![first(ASSIGNMENT), second(10, None, 5 * MINUTE)],
+    ));
+    assert_eq!(report.asked["R2"], 1, "given once");
+}
+
+/// A Deny is the emergency stop, whatever else goes on.
+#[test]
+fn a_deny_ends_access_that_is_being_given_too() {
+    for at in 10..16 {
+        kept(&life(
+            "denied in the middle",
+            vec![
+                first(ASSIGNMENT),
+                (at, Deed::PutPolicy("deny", Policy::DenyAll)),
+            ],
+        ));
+    }
+}
+
+/// Fault 30. R3, L4.
+#[test]
+fn people_entitlements_and_accounts_that_go_for_good_leave_nothing_usable() {
+    let (user, iam_user) = (ALICE.to_owned(), "alice".to_owned());
+    let account = IAM_ACCOUNTS[0].to_owned();
+    let iam_group = IAM_GROUPS[0].to_owned();
+    let changes = [
+        (Change::DeleteUser { user }, ASSIGNMENT),
+        (
+            Change::DeletePermissionSet {
+                permission_set: PERMISSION_SETS[0].0.to_owned(),
+            },
+            ASSIGNMENT,
+        ),
+        (
+            Change::RemoveAccount {
+                account: ACCOUNTS[0].to_owned(),
+            },
+            ASSIGNMENT,
+        ),
+        (
+            Change::DeleteGroup {
+                group: GROUPS[0].to_owned(),
+            },
+            GROUP,
+        ),
+        (
+            Change::DeleteIamUser {
+                account: account.clone(),
+                user: iam_user,
+            },
+            IAM_GROUP,
+        ),
+        (
+            Change::DeleteIamGroup {
+                account: account.clone(),
+                group: iam_group,
+            },
+            IAM_GROUP,
+        ),
+        (
+            Change::DeleteRole {
+                account,
+                role: ROLE.to_owned(),
+            },
+            IAM_GROUP,
+        ),
+    ];
+    for (change, target) in changes {
+        for at in [11, 2 * MINUTE, 5 * MINUTE + 1] {
+            kept(&long(
+                "gone for good in the middle",
+                vec![first(target), (at, Deed::Aws(change.clone()))],
+            ));
+        }
+    }
+}
+
+/// Faults 26, 29. R4, L1.
+#[test]
+fn a_directory_that_writes_its_own_members_over_ours_is_within_what_is_stated() {
+    let (group, user) = (GROUPS[0].to_owned(), ALICE.to_owned());
+    let members = |users: &[&str]| Change::SetGroupMembers {
+        group: group.clone(),
+        users: users.iter().map(|&user| user.to_owned()).collect(),
+    };
+    for change in [
+        members(&[]),
+        members(&[ALICE]),
+        members(&["bob@example.com"]),
+        Change::RenewGroupMember {
+            group: group.clone(),
+            user,
+        },
+        Change::SetGroupExternalId {
+            group: group.clone(),
+            external_id: Some("directory".to_owned()),
+        },
+    ] {
+        for at in [9, 11, 2 * MINUTE, 5 * MINUTE + 1] {
+            kept(&life(
+                "the directory writes over",
+                vec![first(GROUP), (at, Deed::Aws(change.clone()))],
+            ));
+        }
+    }
+}
+
+/// Fault 34. R1, R3, R7, R9.
+#[test]
+fn who_may_write_grants_past_all_checks_neither_keeps_access_nor_gets_more() {
+    let other = Target::Assignment(ACCOUNTS[1], PERMISSION_SETS[1].0);
+    for tamper in [
+        Tamper::Ended,
+        Tamper::AnothersAccess,
+        Tamper::Finalizer,
+        Tamper::BadExpiry,
+        Tamper::ForMallory,
+        Tamper::Start,
+    ] {
+        for target in [ASSIGNMENT, IAM_GROUP] {
+            for at in [10, 11, 12, MINUTE, 5 * MINUTE + 1] {
+                kept(&life(
+                    "tampered with",
+                    vec![
+                        (5, Deed::Apply(grant("other", other, None, 9 * MINUTE))),
+                        first(target),
+                        (at, Deed::Tamper(name(), tamper)),
+                        (6 * MINUTE, Deed::Delete(name())),
+                    ],
+                ));
+            }
+        }
+    }
+}
+
+/// A policy is edited where it stands: what it allowed goes on, what it denies ends.
+#[test]
+fn policies_that_change_under_a_grant_are_taken_as_they_are() {
+    let nobody_else = Policy::Only("bob@example.com");
+    let short = Policy::Everything {
+        hours: 0,
+        end_on_removal: false,
+        exclusive: false,
+    };
+    for at in 9..16 {
+        for policy in [
+            Policy::Nonsense,
+            Policy::DenyAll,
+            nobody_else.clone(),
+            short.clone(),
+        ] {
+            kept(&life(
+                "the policy is edited",
+                vec![
+                    first(ASSIGNMENT),
+                    (at, Deed::PutPolicy("everything", policy)),
+                    (2 * MINUTE, Deed::SetExpiry(name(), 7 * MINUTE)),
+                ],
+            ));
+        }
+        kept(&life(
+            "the policy is deleted and made anew",
+            vec![
+                first(ASSIGNMENT),
+                (at, Deed::DeletePolicy("everything")),
+                (at + 2, Deed::PutPolicy("everything", short.clone())),
+                (2 * MINUTE, Deed::SetExpiry(name(), 7 * MINUTE)),
+            ],
+        ));
+    }
+}
+
+/// Somebody wipes it again and again, so that every look meets it once.
+#[test]
+fn a_status_that_is_wiped_every_second_ends_nothing() {
+    let wiped = (MINUTE..3 * MINUTE).map(|at| (at, Deed::WipeStatus(name())));
+    let report = kept(&life(
+        "wiped every second",
+        [first(ASSIGNMENT)].into_iter().chain(wiped).collect(),
+    ));
+    assert_eq!(report.lateness, [0]);
+}
