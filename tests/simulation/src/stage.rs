@@ -13,11 +13,12 @@ use tokio::time::Instant;
 use crate::cast;
 use crate::checker::{Checker, Violation};
 use crate::entropy::{HashSeeds, Random, seed_this_thread};
+use crate::lives::lives;
 use crate::network::Network;
 use crate::people::People;
 use crate::replica::{Lines, Machines, Replica, Run};
 use crate::report::Report;
-use crate::story::{Deed, Outage, Second, Story};
+use crate::story::{Deed, Outage, Second, Story, draw};
 
 /// How often the checker looks at what only time can break.
 const TICK: Second = 30;
@@ -50,8 +51,8 @@ pub fn play(story: &Story, direction: &Direction) -> Report {
     play_cold(story, direction)
 }
 
-/// Plays something once before all else: what is drawn only once in a process must not shift what a
-/// story draws.
+/// Plays a bit of everything before all else: a hash map that is made only once in a process, in the
+/// first story that needs it, would give all maps after it in that story other seeds.
 fn warm_up() {
     static WARM: std::sync::Once = std::sync::Once::new();
     WARM.call_once(|| {
@@ -63,10 +64,10 @@ fn warm_up() {
             .with_target(false)
             .with_writer(std::io::stderr)
             .init();
-        let mut story = crate::story::draw(1);
-        story.deeds.truncate(4);
-        story.calm = 3600;
-        play_cold(&story, &Direction::default());
+        let stories = lives().into_iter().map(|life| life.story);
+        for story in stories.chain([draw(1)]) {
+            play_cold(&story, &Direction::default());
+        }
     });
 }
 
