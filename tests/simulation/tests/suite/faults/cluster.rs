@@ -1,7 +1,8 @@
 //! The program, its machine, the API server and the ledger.
 
+use simulation::cast::PEOPLE;
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
-use simulation::story::{Api, Aws, Deed, Trouble};
+use simulation::story::{Api, Aws, Deed, Grant, Trouble};
 
 use super::{MINUTE, api, aws_writes, first, kept, kill, name, second, trouble};
 
@@ -286,5 +287,39 @@ fn at_a_start_that_takes_its_time_nothing_ends_early_before_all_kinds_are_listed
         );
         life.story.seed = seed;
         assert!(kept(&life).asked["R11"] >= 2);
+    }
+}
+
+/// Two work on the same without a lease, and one of them hears of claims whose grants it does not know.
+///
+/// Faults 6, 12. R6, R10.
+#[test]
+fn who_misses_most_events_ends_nothing_early() {
+    for seed in 0..4 {
+        let lost = Trouble {
+            replica: Some(1),
+            percent: 85,
+            ..trouble(Api::EventLost, 6 * MINUTE)
+        };
+        let grants = (0..6).map(|number| {
+            let name = format!("grant-{number}");
+            let user = PEOPLE[number % PEOPLE.len()];
+            let grant = grant(&name, ASSIGNMENT, None, 8 * MINUTE);
+            (
+                20 + 10 * number as u64,
+                Deed::Apply(Grant { user, ..grant }),
+            )
+        });
+        let troubles = [
+            (0, Deed::ApiTrouble(trouble(Api::NoLease, 16 * MINUTE))),
+            (1, Deed::ApiTrouble(lost)),
+        ];
+        let mut life = life(
+            "one of two misses most events",
+            troubles.into_iter().chain(grants).collect(),
+        );
+        life.story.setting.replicas = 2;
+        life.story.seed = seed;
+        kept(&life);
     }
 }
