@@ -40,6 +40,13 @@ pub struct Run {
     pub holder: Holder,
 }
 
+impl Run {
+    /// The name by which the API server knows it.
+    pub fn actor(&self) -> String {
+        format!("{}/{}", self.holder.pod, self.holder.run)
+    }
+}
+
 /// A controller, running or not.
 #[derive(Debug)]
 pub struct Replica {
@@ -190,7 +197,7 @@ impl Replica {
         let clock = Clock::from_fn(move || {
             aws.now() + SignedDuration::from_millis(offset.load(Ordering::Relaxed))
         });
-        let actor = format!("{}/{}", run.holder.pod, run.holder.run);
+        let actor = run.actor();
         let (lines, me) = (Arc::clone(&machines.lines), run.clone());
         let (event_lines, event_me) = (Arc::clone(&machines.lines), run.clone());
         let client = machines

@@ -1,24 +1,27 @@
 //! Plays a story: one thread, one seed, virtual time, real controllers.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod observer;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use api_simulator::{ApiSimulator, Call, Fate as ApiFate, Snapshot, Verb, WatchFate};
-use aws_simulator::{Clock, Fate as AwsFate, GateCall, Simulator};
+use api_simulator::{ApiSimulator, Snapshot};
+use aws_simulator::{Clock, Simulator};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::cast;
-use crate::checker::{Checker, Violation};
+use crate::checker::Checker;
 use crate::entropy::{HashSeeds, Random, seed_this_thread};
 use crate::lives::lives;
 use crate::network::Network;
 use crate::people::People;
-use crate::replica::{Lines, Machines, Replica, Run};
+use crate::replica::{Lines, Machines, Replica};
 use crate::report::Report;
 use crate::story::{Deed, Outage, Second, Story, draw};
+use observer::Observer;
 
 /// How often the checker looks at what only time can break.
 const TICK: Second = 30;
@@ -144,22 +147,9 @@ impl Stage {
             api.define(&definition).expect("a definition");
         }
         let network = Network::new(random.split(1));
-        let (crash, crashes) = mpsc::unbounded_channel();
-        let observer = Arc::new(Observer {
-            network: network.clone(),
-            seen: Mutex::new(Seen {
-                checker: Checker::new(api.clone(), aws.clone(), base, &story.setting),
-                report: Report::default(),
-                crash_at: direction.crash_at.clone(),
-                hold: direction.hold,
-                dead: BTreeSet::new(),
-                looks_away: false,
-                minute: (0, 0),
-                trace: direction.trace,
-            }),
-            crash,
-            begin: Instant::now(),
-        });
+        let checker = Checker::new(api.clone(), aws.clone(), base, &story.setting);
+        let (observer, crashes) = Observer::new(network.clone(), checker, direction);
+        let observer = Arc::new(observer);
         // The observer holds the API: were it held in turn, no story would ever be freed.
         let watching = Arc::downgrade(&observer);
         api.observe(move |commit| {
@@ -431,205 +421,5 @@ impl Stage {
         report.seconds = self.now();
         report.seed = story.seed;
         report
-    }
-}
-
-/// Sits on all lines, and tells the checker what passes.
-struct Observer {
-    network: Network,
-    seen: Mutex<Seen>,
-    crash: mpsc::UnboundedSender<usize>,
-    begin: Instant,
-}
-
-struct Seen {
-    checker: Checker,
-    report: Report,
-    crash_at: Vec<u64>,
-    hold: Option<Hold>,
-    /// Runs that are about to be killed: nothing leaves them any more.
-    dead: BTreeSet<String>,
-    /// Whether the rules are not asked, since somebody breaks them on purpose.
-    looks_away: bool,
-    /// A minute, and how many calls were made in it.
-    minute: (Second, u64),
-    trace: bool,
-}
-
-/// No two controllers have so much to do within a minute: who makes more calls runs in circles.
-const BUSY: u64 = 6_000;
-
-impl Seen {
-    fn on_commit(&mut self, commit: &api_simulator::Commit) {
-        if !self.looks_away {
-            self.checker.on_commit(commit);
-        }
-        // kube names Events by the machine's clock.
-        if self.trace && commit.resource != "events" {
-            let time = commit.time;
-            self.report.trace.push(format!(
-                "{time} {} {:?} {} {} {:?} -> {}",
-                commit.actor,
-                commit.verb,
-                commit.resource,
-                commit.name,
-                commit.subresource,
-                commit
-                    .after
-                    .as_ref()
-                    .map(|after| {
-                        let part = if commit.subresource.as_deref() == Some("status") {
-                            "status"
-                        } else {
-                            "spec"
-                        };
-                        after.get(part).map(ToString::to_string).unwrap_or_default()
-                    })
-                    .unwrap_or_default()
-            ));
-        }
-    }
-
-    fn violated(&mut self, rule: &'static str, what: String, at: Second) {
-        self.checker.violations.push(Violation { rule, at, what });
-    }
-
-    fn note(&mut self, what: impl FnOnce() -> String) {
-        if self.trace {
-            let time = self.checker.time();
-            self.report.trace.push(format!("{time} -- {}", what()));
-        }
-    }
-
-    /// Counts a write. True if its sender is to die of it.
-    fn is_fatal(&mut self, what: String) -> bool {
-        self.report.writes_sent += 1;
-        if self.report.writes.len() < 20 {
-            self.report.writes.push(what);
-        }
-        self.crash_at.contains(&self.report.writes_sent)
-    }
-
-    /// Counts a call. True if whoever makes it runs in circles.
-    fn is_circling(&mut self, now: Second, last: impl FnOnce() -> String) -> bool {
-        let minute = now / 60;
-        if self.minute.0 != minute {
-            self.minute = (minute, 0);
-        }
-        self.minute.1 += 1;
-        let circles = self.minute.1 > BUSY;
-        if circles {
-            let what = format!("{BUSY} calls within a minute, the last: {}", last());
-            self.violated("L1", what, now);
-        }
-        circles
-    }
-
-    /// Counts a call. Tells how long it is held up.
-    fn held_up(&mut self) -> Duration {
-        self.report.calls_sent += 1;
-        let hold = self.hold.filter(|hold| hold.call == self.report.calls_sent);
-        hold.map_or(Duration::ZERO, |hold| Duration::from_secs(hold.seconds))
-    }
-}
-
-impl Observer {
-    fn lock(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn now(&self) -> Second {
-        self.begin.elapsed().as_secs()
-    }
-
-    /// Lets go of records that nobody asks for any more.
-    fn forget(&self, machines: &Machines) {
-        machines.aws.clear_calls();
-        self.lock().checker.before_requests_are_forgotten();
-        machines.api.forget_requests();
-    }
-}
-
-impl Lines for Observer {
-    fn api(&self, run: &Run, call: &Call) -> ApiFate {
-        let now = self.now();
-        let mut fate = self.network.api_fate(run.replica, now, call);
-        let mut seen = self.lock();
-        seen.report.api_calls += 1;
-        if seen.dead.contains(&run.holder.run) {
-            return ApiFate::instead(api_simulator::Ending::Hang);
-        }
-        if !call.is_write() && call.resource != "leases" {
-            seen.note(|| {
-                let (run, verb, resource) = (&run.holder.run, call.verb, &call.resource);
-                format!("{run} {verb:?} {resource} {:?} {fate:?}", call.name)
-            });
-        }
-        if seen.is_circling(now, || format!("{call:?}")) {
-            self.kill(&mut seen, run);
-            return ApiFate::instead(api_simulator::Ending::Hang);
-        }
-        if call.resource == "leases" || call.resource == "events" || call.verb == Verb::Watch {
-            return fate;
-        }
-        fate.before += seen.held_up();
-        if call.is_write() {
-            let what = format!(
-                "{:?} {} {} {:?}",
-                call.verb,
-                call.resource,
-                call.name.as_deref().unwrap_or_default(),
-                call.subresource
-            );
-            if seen.is_fatal(what) {
-                self.kill(&mut seen, run);
-                return ApiFate::reply(api_simulator::Ending::Hang);
-            }
-        }
-        fate
-    }
-
-    fn event(&self, run: &Run) -> WatchFate {
-        self.network.watch_fate(run.replica, self.now())
-    }
-
-    fn aws(&self, run: &Run, call: &GateCall) -> AwsFate {
-        let mut fate = self.network.aws_fate(run.replica, self.now(), call);
-        let mut seen = self.lock();
-        let ending = |ending| AwsFate {
-            reply: Some(ending),
-            ..AwsFate::default()
-        };
-        if seen.dead.contains(&run.holder.run) {
-            return AwsFate {
-                instead: Some(aws_simulator::Ending::Hang),
-                ..AwsFate::default()
-            };
-        }
-        if seen.is_circling(self.now(), || format!("{call:?}")) {
-            self.kill(&mut seen, run);
-            return ending(aws_simulator::Ending::Hang);
-        }
-        fate.before += seen.held_up();
-        seen.checker.on_send(run, call);
-        let line = format!("{} {} {:?}", call.time, call.operation, call.parameters);
-        seen.report.aws_call(&line);
-        if seen.trace {
-            let line = format!("{line} by {} {fate:?}", run.holder.run);
-            seen.report.trace.push(line);
-        }
-        if call.is_write() && seen.is_fatal(call.operation.clone()) {
-            self.kill(&mut seen, run);
-            return ending(aws_simulator::Ending::Hang);
-        }
-        fate
-    }
-}
-
-impl Observer {
-    fn kill(&self, seen: &mut Seen, run: &Run) {
-        seen.dead.insert(run.holder.run.clone());
-        // The stage is there as long as anything is played.
-        let _ = self.crash.send(run.replica);
     }
 }

@@ -212,6 +212,18 @@ pub enum Tamper {
     Start,
 }
 
+impl Tamper {
+    /// All of it.
+    pub const ALL: [Self; 6] = [
+        Self::Ended,
+        Self::AnothersAccess,
+        Self::Finalizer,
+        Self::BadExpiry,
+        Self::ForMallory,
+        Self::Start,
+    ];
+}
+
 /// What a policy says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Policy {

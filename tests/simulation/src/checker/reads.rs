@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Checker, TURN};
-use crate::replica::Run;
 
 const GRANTS: &str = "breakglassgrants";
 const ACCESSES: &str = "breakglassaccesses";
@@ -32,11 +31,6 @@ struct Read {
     resource: String,
     /// uid and resourceVersion of the object; nothing for a list.
     object: Option<(String, String)>,
-}
-
-/// The name by which the API server knows a process.
-pub fn actor(run: &Run) -> String {
-    format!("{}/{}", run.holder.pod, run.holder.run)
 }
 
 impl Reads {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::ledgers::due;
 use super::rows::Key;
-use super::{Checker, TURN, reads};
+use super::{Checker, TURN};
 use crate::replica::Run;
 
 impl Checker {
@@ -57,7 +57,7 @@ impl Checker {
         }
         match operation {
             Operation::Create => {
-                self.ask_whether_synced(&reads::actor(run), "a Create");
+                self.ask_whether_synced(&run.actor(), "a Create");
                 self.on_create(&name, &written.spec.claims, at, now);
             }
             Operation::Delete => {

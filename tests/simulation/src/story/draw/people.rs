@@ -120,14 +120,7 @@ pub(super) fn hostile(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
         for _ in 0..random.between(1, 4) {
             let one = random.pick(&indices);
             let (near, name) = (times[one], names[one].clone());
-            let tamper = random.pick(&[
-                Tamper::Ended,
-                Tamper::AnothersAccess,
-                Tamper::Finalizer,
-                Tamper::BadExpiry,
-                Tamper::ForMallory,
-                Tamper::Start,
-            ]);
+            let tamper = random.pick(&Tamper::ALL);
             let at = near + random.pick(&[0, 1, 2, 5, 30, 10 * MINUTE, HOUR]);
             deeds.push((at.min(CALM - 1), Deed::Tamper(name, tamper)));
         }

@@ -315,14 +315,7 @@ fn a_directory_that_writes_its_own_members_over_ours_is_within_what_is_stated() 
 #[test]
 fn who_may_write_grants_past_all_checks_neither_keeps_access_nor_gets_more() {
     let other = Target::Assignment(ACCOUNTS[1], PERMISSION_SETS[1].0);
-    for tamper in [
-        Tamper::Ended,
-        Tamper::AnothersAccess,
-        Tamper::Finalizer,
-        Tamper::BadExpiry,
-        Tamper::ForMallory,
-        Tamper::Start,
-    ] {
+    for tamper in Tamper::ALL {
         for target in [ASSIGNMENT, IAM_GROUP] {
             for at in [10, 11, 12, MINUTE, 5 * MINUTE + 1] {
                 kept(&life(
