@@ -2,28 +2,13 @@
 
 use std::time::Duration;
 
-use aws_simulator::Delay;
-
 use crate::support::proxy::{Conduct, Use};
 use crate::support::time::wait_for;
-use crate::support::{
-    Grant, LiveGrant, Load, Proxy, Scenario, Setup, World, eventually, now, seconds,
-};
-
-/// A world whose controller reaches the API server through a proxy.
-fn world(setup: Setup) -> (World, Proxy) {
-    let slow = setup.aws(|seed| {
-        seed.settings.assignment_delay = Delay::exactly(seconds(2));
-    });
-    let world = World::own(slow.without_controller());
-    let proxy = Proxy::start(&world.control_plane);
-    world.start_controller(&world.controller().through(proxy.url()));
-    (world, proxy)
-}
+use crate::support::{Grant, LiveGrant, Load, Proxy, Scenario, Setup, eventually, now, seconds};
 
 #[test]
 fn under_load_a_network_that_hangs_and_breaks_in_turn_leaves_nothing_behind() {
-    let (world, proxy) = world(Setup::default());
+    let (world, proxy) = Proxy::world(Setup::default().slow_aws());
     let scenario = Scenario::new(&world, "network");
     let mut load = Load::start(&scenario);
     load.wait_until_in_the_middle();
@@ -51,21 +36,19 @@ fn under_load_a_network_that_hangs_and_breaks_in_turn_leaves_nothing_behind() {
 /// Each write to the ledger is made, and the controller never hears of it.
 #[test]
 fn under_load_writes_whose_answers_are_lost_leave_nothing_behind() {
-    let (world, proxy) = world(Setup::default());
+    let (world, proxy) = Proxy::world(Setup::default().slow_aws());
     let scenario = Scenario::new(&world, "lost-answers");
-    let mut load = Load::start(&scenario);
-    load.wait_until_in_the_middle();
-    proxy.conduct_of(Use::Write, Conduct::LoseAnswers);
-    load.wait_until_some_expired();
-    proxy.conduct_of(Use::Write, Conduct::Pass);
-    load.add_more();
-    load.ends_well();
+    Load::outlives(
+        &scenario,
+        || proxy.conduct_of(Use::Write, Conduct::LoseAnswers),
+        || proxy.conduct_of(Use::Write, Conduct::Pass),
+    );
 }
 
 /// The attempt is recorded in time, and the controller hears of that when the time is over: it must not act on it.
 #[test]
 fn what_is_known_to_be_recorded_too_late_is_not_given() {
-    let (world, proxy) = world(Setup::default());
+    let (world, proxy) = Proxy::world(Setup::default().slow_aws());
     let scenario = Scenario::new(&world, "late-record");
     let grant = Grant::of(&scenario.group()).starts_in(seconds(8));
     let ends = grant.start() + seconds(3);
@@ -87,7 +70,7 @@ fn what_is_known_to_be_recorded_too_late_is_not_given() {
 
 #[test]
 fn under_load_a_slow_network_leaves_nothing_behind() {
-    let (world, proxy) = world(Setup::default());
+    let (world, proxy) = Proxy::world(Setup::default().slow_aws());
     let scenario = Scenario::new(&world, "slow-network");
     proxy.conduct(Conduct::Delay(Duration::from_millis(300)));
     let mut load = Load::start(&scenario);
@@ -98,7 +81,7 @@ fn under_load_a_slow_network_leaves_nothing_behind() {
 /// Nothing tells that they are silent: what was missed is found by the next listing, and expiry needs no watch.
 #[test]
 fn watches_that_fall_silent_hide_nothing_for_long() {
-    let (world, proxy) = world(Setup::default().setting("relistInterval", "6s"));
+    let (world, proxy) = Proxy::world(Setup::default().setting("relistInterval", "6s").slow_aws());
     let scenario = Scenario::new(&world, "silent");
     let before = scenario.apply(&Grant::of(&scenario.iam_group()).named("before"));
     before.wait_until_given();
@@ -110,7 +93,7 @@ fn watches_that_fall_silent_hide_nothing_for_long() {
 /// Each watch is broken off as soon as it is begun.
 #[test]
 fn watches_that_can_not_be_had_hide_nothing_for_long() {
-    let (world, proxy) = world(Setup::default().setting("relistInterval", "6s"));
+    let (world, proxy) = Proxy::world(Setup::default().setting("relistInterval", "6s").slow_aws());
     let scenario = Scenario::new(&world, "broken");
     let before = scenario.apply(&Grant::of(&scenario.iam_group()).named("before"));
     before.wait_until_given();

@@ -11,11 +11,7 @@ const KINDS: [&str; 3] = [
 
 /// A world whose controller lists anew only when it must.
 fn world(setup: Setup) -> (World, Proxy) {
-    let seldom = setup.setting("relistInterval", "30m");
-    let world = World::own(seldom.without_controller());
-    let proxy = Proxy::start(&world.control_plane);
-    world.start_controller(&world.controller().through(proxy.url()));
-    (world, proxy)
+    Proxy::world(setup.setting("relistInterval", "30m"))
 }
 
 /// What the controller missed can't be told any more. The API server asks etcd for every watch.

@@ -99,6 +99,18 @@ impl<'s> Load<'s> {
         });
     }
 
+    /// What is struck in the middle of it, and mended when some has expired, leaves nothing behind.
+    #[track_caller]
+    pub fn outlives(scenario: &'s Scenario<'s>, strike: impl FnOnce(), mend: impl FnOnce()) {
+        let mut load = Self::start(scenario);
+        load.wait_until_in_the_middle();
+        strike();
+        load.wait_until_some_expired();
+        mend();
+        load.add_more();
+        load.ends_well();
+    }
+
     /// When the first ones expire. Others have just started then.
     pub fn first_expiry(&self) -> Timestamp {
         self.grants.iter().map(|grant| grant.expiry).min().unwrap()

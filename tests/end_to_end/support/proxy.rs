@@ -13,6 +13,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::controller::SERVICE_ACCOUNT;
 use super::time::block_on;
+use super::world::{Setup, World};
 
 /// What becomes of the bytes of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,8 +68,16 @@ impl Orders {
 }
 
 impl Proxy {
+    /// A world whose controller reaches the API server through a proxy.
+    pub fn world(setup: Setup) -> (World, Self) {
+        let world = World::own(setup.without_controller());
+        let proxy = Self::start(&world.control_plane);
+        world.start_controller(&world.controller().through(proxy.url()));
+        (world, proxy)
+    }
+
     /// In front of this API server. It takes plain HTTP, so that it sees what is asked for, and does the encryption itself.
-    pub fn start(control_plane: &ControlPlane) -> Self {
+    fn start(control_plane: &ControlPlane) -> Self {
         let (orders, _) = watch::channel(Orders::default());
         let requests = Arc::default();
         let port = block_on(async {

@@ -80,6 +80,13 @@ impl Setup {
         self
     }
 
+    /// AWS takes its time, so that there is always something under way.
+    pub fn slow_aws(self) -> Self {
+        self.aws(|seed| {
+            seed.settings.assignment_delay = Delay::exactly(SignedDuration::from_secs(2));
+        })
+    }
+
     /// With another value of one of the settings.
     pub fn setting(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.config["settings"][name] = value.into();
