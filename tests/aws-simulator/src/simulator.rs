@@ -21,6 +21,7 @@ use crate::settings::Settings;
 use crate::state::{Arrival, State};
 use crate::truth::Truth;
 use crate::wire;
+use crate::world::AccountStatus;
 
 /// An AWS to call. Clones share it.
 #[derive(Clone, Debug)]
@@ -129,13 +130,11 @@ impl Simulator {
                 let page = format!(
                     "<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"
                 );
-                return Ok(wire::response(
-                    status,
-                    "text/html",
-                    page,
-                    &arrival.request_id,
-                    self.date(),
-                ));
+                let id = &arrival.request_id;
+                let mut response = wire::response(status, "text/html", page, id, self.date());
+                // It comes from a balancer or a proxy, which knows nothing of requests.
+                response.headers_mut().remove(wire::REQUEST_ID);
+                return Ok(response);
             }
             (Some(Ending::Error(error)), _) => Err(error),
             (Some(Ending::Truncated), answer) => {
@@ -253,6 +252,16 @@ impl Simulator {
             user: found.user_id.clone(),
             membership: found.id.clone(),
         })
+    }
+
+    /// Ids of the accounts that are not in use.
+    pub fn suspended_accounts(&self) -> Vec<String> {
+        let state = self.settled();
+        let accounts = state.world.accounts.iter();
+        accounts
+            .filter(|(_, account)| account.status != AccountStatus::Active)
+            .map(|(id, _)| id.clone())
+            .collect()
     }
 
     /// Whether some identity store has a user of that id.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::ServiceError;
 
-pub(crate) use render::{epoch, iso, render, response};
+pub(crate) use render::{REQUEST_ID, epoch, iso, render, response};
 
 /// An AWS service that is simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -43,6 +43,9 @@ pub(crate) fn render(
     response(status, content_type, body, request_id, date)
 }
 
+/// The header by which every answer names its request.
+pub(crate) const REQUEST_ID: &str = "x-amzn-requestid";
+
 /// An answer of any kind, with the headers that every answer of AWS has.
 pub(crate) fn response(
     status: u16,
@@ -57,7 +60,7 @@ pub(crate) fn response(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    for (name, value) in [("x-amzn-requestid", request_id), ("date", &date)] {
+    for (name, value) in [(REQUEST_ID, request_id), ("date", &date)] {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);
         }
