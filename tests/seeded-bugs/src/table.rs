@@ -13,7 +13,7 @@ const HEAD: &str = "\
 # Bugs, and who notices them
 
 Each was put into the program and looked for by sixty random stories of the simulation, in their order from seed 0 on; where
-none of these broke a rule, by the stories about one fault; then by the tests of the library; then by the stories about
+none of these broke a rule, by the stories about one fault or a crowd; then by the tests of the library; then by the stories about
 crashes and pauses. The first who noticed is named. `make bugs` writes this anew; the bugs are in `seeded-bugs/bugs.yaml`.
 
 | Bug | Shipped by | Noticed by |

@@ -1,4 +1,4 @@
-//! Which test notices a bug: random stories first, then those about one fault, then the tests of the
+//! Which test notices a bug: random stories first, then those about one fault or a crowd, then the tests of the
 //! library, then the stories about crashes and pauses, which take longest.
 
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ const STAGES: [(&str, &str, &str, &[&str]); 3] = [
         "simulation",
         "simulation",
         "tests/suite/main.rs",
-        &["faults::"],
+        &["faults::", "seeds::where_"],
     ),
     ("library", "breakglass", "src/lib.rs", &[]),
     (
