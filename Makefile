@@ -21,8 +21,8 @@ test: need-rust need-python ## Run every test, set-up included
 	cargo test --workspace --exclude simulation --locked --no-fail-fast
 	$(SIMULATION_TESTS) -- --nocapture --test-threads 1
 
-simulate: need-rust ## Play SEEDS=100 random stories of the whole program, FROM=0 on, and check every rule at every step
-	cargo run --quiet --locked --package simulation --profile simulation -- --seeds $(or $(SEEDS),100) --from $(or $(FROM),0)
+simulate: need-rust ## Play SEEDS=100 random stories of the whole program, FROM=0 on, and check every rule at every step; STORIES=storms, calm or crowds
+	cargo run --quiet --locked --package simulation --profile simulation -- --seeds $(or $(SEEDS),100) --from $(or $(FROM),0) --stories $(or $(STORIES),storms)
 
 simulate-crashes: need-rust ## Let the program die after every write and every pair of writes, and stand still at every call
 	SIMULATION=all $(SIMULATION_TESTS) -- --nocapture --test-threads 1 crashes pauses

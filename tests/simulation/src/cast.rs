@@ -1,5 +1,7 @@
 //! Who and what there is in every story: few people and few entitlements, so that grants meet.
 
+use std::sync::LazyLock;
+
 use aws_simulator::{
     Seed, SeedAccount, SeedGroup, SeedIamUser, SeedInstance, SeedPermissionSet, SeedUser,
 };
@@ -88,8 +90,18 @@ pub fn role_arn(account: &str) -> String {
     format!("arn:aws:iam::{account}:role/{ROLE}")
 }
 
-/// The world at the beginning: everybody is there, and nobody has anything.
-pub fn world(random_seed: u64) -> Seed {
+/// So many more people for Identity Center, for stories in which many want something at once.
+pub fn crowd(size: usize) -> &'static [String] {
+    static CROWD: LazyLock<Vec<String>> = LazyLock::new(|| {
+        (0..200)
+            .map(|n| format!("one-of-many-{n:03}@example.com"))
+            .collect()
+    });
+    &CROWD[..size]
+}
+
+/// The world at the beginning: everybody is there, so many of a crowd included, and nobody has anything.
+pub fn world(random_seed: u64, crowd_size: usize) -> Seed {
     let account = |id: &str| SeedAccount {
         id: id.to_owned(),
         ..SeedAccount::default()
@@ -124,11 +136,13 @@ pub fn world(random_seed: u64) -> Seed {
                 })
                 .to_vec(),
             users: PEOPLE
+                .into_iter()
+                .chain(crowd(crowd_size).iter().map(String::as_str))
                 .map(|name| SeedUser {
                     user_name: name.to_owned(),
                     ..SeedUser::default()
                 })
-                .to_vec(),
+                .collect(),
             groups: GROUPS
                 .map(|name| SeedGroup {
                     display_name: name.to_owned(),

@@ -61,6 +61,14 @@ pub fn lives() -> Vec<Life> {
             ],
         ),
         life(
+            "it can't be read any more, and is deleted",
+            vec![
+                (10, Deed::Apply(first())),
+                (11, Deed::Garble(name())),
+                (12, Deed::Delete(name())),
+            ],
+        ),
+        life(
             "two overlap",
             vec![
                 (10, Deed::Apply(first())),
@@ -129,6 +137,7 @@ pub fn life(name: &'static str, mut deeds: Vec<(Second, Deed)>) -> Life {
         replicas: 1,
         lease: 120,
         delegated: false,
+        crowd: 0,
         audit_fails: false,
         cloud: Cloud {
             assignment_delay: 2_000,

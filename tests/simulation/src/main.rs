@@ -5,11 +5,32 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use simulation::report::Report;
 use simulation::shrink::shrink;
 use simulation::stage::{Direction, play};
-use simulation::story::draw;
+use simulation::story::{Story, calm, crowd, draw};
+
+/// What kind of stories there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Everything goes wrong.
+    Storms,
+    /// Nothing goes wrong.
+    Calm,
+    /// Many want something at once.
+    Crowds,
+}
+
+impl Kind {
+    fn story(self, seed: u64) -> Story {
+        match self {
+            Self::Storms => draw(seed),
+            Self::Calm => calm(seed),
+            Self::Crowds => crowd(seed),
+        }
+    }
+}
 
 /// Plays the whole program through stories full of faults, and checks every rule at every step.
 #[derive(Debug, Parser)]
@@ -21,6 +42,9 @@ struct Args {
     /// The first of them.
     #[arg(long, default_value_t = 0)]
     from: u64,
+    /// Of which kind.
+    #[arg(long, value_enum, default_value_t = Kind::Storms)]
+    stories: Kind,
     /// How many at once; by default as many as there are processors.
     #[arg(long)]
     jobs: Option<usize>,
@@ -39,12 +63,16 @@ struct Args {
     /// Lets the process that sends the write of this number die of it.
     #[arg(long)]
     crash_at: Vec<u64>,
+    /// Lets it come back as another pod.
+    #[arg(long)]
+    new_pod: bool,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let direction = Direction {
         crash_at: args.crash_at.clone(),
+        new_pod: args.new_pod,
         hold: None,
         trace: args.trace,
     };
@@ -63,7 +91,7 @@ fn main() -> ExitCode {
                     if seed >= end {
                         break;
                     }
-                    let report = play(&draw(seed), &direction);
+                    let report = play(&args.stories.story(seed), &direction);
                     for line in &report.trace {
                         println!("{line}");
                     }
@@ -96,13 +124,15 @@ fn main() -> ExitCode {
     };
     println!("\n{} of {} stories broke a rule", broken.len(), args.seeds);
     if args.shrink > 0 {
-        let short = shrink(&draw(*seed), &direction, rule, args.shrink);
+        let short = shrink(&args.stories.story(*seed), &direction, rule, args.shrink);
         println!("The shortest story found that breaks {rule}:\n{short}");
         for violation in play(&short, &direction).violations {
             println!("  {violation}");
         }
     }
-    println!("Play it again: make simulate FROM={seed} SEEDS=1");
+    let kind = args.stories.to_possible_value();
+    let kind = kind.as_ref().map_or("storms", |kind| kind.get_name());
+    println!("Play it again: make simulate STORIES={kind} FROM={seed} SEEDS=1");
     ExitCode::FAILURE
 }
 

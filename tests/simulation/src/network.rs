@@ -204,6 +204,7 @@ fn aws_fate(kind: Aws, iam: bool) -> AwsFate {
         (Aws::Hang, _) => instead(AwsEnding::Hang),
         (Aws::Unanswered, _) => reply(AwsEnding::Reset),
         (Aws::Html, _) => reply(AwsEnding::HtmlPage(502)),
+        (Aws::Portal, _) => instead(AwsEnding::HtmlPage(200)),
         (Aws::Truncated, _) => reply(AwsEnding::Truncated),
         (Aws::Late(seconds), _) => AwsFate {
             before: Duration::from_secs(seconds),

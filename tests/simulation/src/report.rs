@@ -37,17 +37,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// The story ended in a panic.
-    pub fn of_panic(what: &str) -> Self {
-        let violation = Violation {
-            rule: "panic",
-            at: 0,
-            what: what.to_owned(),
-        };
-        Self {
-            violations: vec![violation],
-            ..Self::default()
-        }
+    /// Something panicked.
+    pub fn panicked(&mut self, what: String) {
+        let (rule, at) = ("panic", self.seconds);
+        self.violations.push(Violation { rule, at, what });
     }
 
     /// Counts a call to AWS.

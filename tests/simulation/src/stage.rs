@@ -2,6 +2,7 @@
 
 mod observer;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub struct Direction {
     /// The process that sends the write of that number, counted from one, dies when it has taken
     /// effect.
     pub crash_at: Vec<u64>,
+    /// It comes back as another pod, so that nobody knows that it is dead.
+    pub new_pod: bool,
     /// That call is held up on its way.
     pub hold: Option<Hold>,
     /// Whether every call is written down.
@@ -54,6 +57,11 @@ pub fn play(story: &Story, direction: &Direction) -> Report {
     play_cold(story, direction)
 }
 
+thread_local! {
+    /// Also those that the program catches: a turn that panics is tried again, and may succeed then.
+    static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Plays a bit of everything before all else: a hash map that is made only once in a process, in the
 /// first story that needs it, would give all maps after it in that story other seeds.
 fn warm_up() {
@@ -67,6 +75,11 @@ fn warm_up() {
             .with_target(false)
             .with_writer(std::io::stderr)
             .init();
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            PANICS.with_borrow_mut(|panics| panics.push(panic.to_string()));
+            hook(panic);
+        }));
         let stories = lives().into_iter().map(|life| life.story);
         for story in stories.chain([draw(1)]) {
             play_cold(&story, &Direction::default());
@@ -87,7 +100,11 @@ fn play_cold(story: &Story, direction: &Direction) -> Report {
                 .start_paused(true)
                 .build()
                 .expect("a runtime without anything to open");
-            runtime.block_on(Stage::play(&story, &direction))
+            let mut report = runtime.block_on(Stage::play(&story, &direction));
+            for panic in PANICS.take() {
+                report.panicked(panic);
+            }
+            report
         })
         .expect("a thread");
     thread.join().unwrap_or_else(|panic| {
@@ -96,7 +113,9 @@ fn play_cold(story: &Story, direction: &Direction) -> Report {
             .cloned()
             .or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()))
             .unwrap_or_default();
-        Report::of_panic(&what)
+        let mut report = Report::default();
+        report.panicked(what);
+        report
     })
 }
 
@@ -125,6 +144,10 @@ struct Stage {
     /// Since when no trouble, and no crash, has kept a controller from its work.
     undisturbed_since: Second,
     lease: Second,
+    /// Whether who dies of a write comes back as another pod.
+    new_pod: bool,
+    /// How many die of a write, also when all else is calm.
+    deaths: u32,
 }
 
 impl Stage {
@@ -132,7 +155,7 @@ impl Stage {
         let base: Timestamp = "2026-01-05T00:00:00Z".parse().expect("a time");
         let clock = Clock::starting_at(base);
         let mut random = Random::new(story.seed);
-        let mut world = cast::world(random.below(u64::MAX));
+        let mut world = cast::world(random.below(u64::MAX), story.setting.crowd);
         story.setting.cloud.apply(&mut world.settings);
         let account = if story.setting.delegated {
             world.delegated_administrator = Some(cast::DELEGATE.to_owned());
@@ -180,6 +203,8 @@ impl Stage {
             outages: Vec::new(),
             undisturbed_since: 0,
             lease: story.setting.lease,
+            new_pod: direction.new_pod,
+            deaths: direction.crash_at.len().try_into().expect("few"),
         };
         for (at, deed) in &story.deeds {
             stage.cue(*at, Cue::Deed(deed.clone()));
@@ -234,13 +259,15 @@ impl Stage {
     fn crash(&mut self, replica: usize) {
         self.disturbed(0);
         self.replicas[replica].kill();
-        let same_pod = replica.is_multiple_of(2);
+        let same_pod = !self.new_pod;
         self.cue(self.now() + 5, Cue::Start { replica, same_pod });
     }
 
     /// Something keeps controllers from their work for that long.
     fn disturbed(&mut self, lasts: Second) {
         self.undisturbed_since = self.undisturbed_since.max(self.now() + lasts);
+        let until = self.undisturbed_since;
+        self.observer.lock().checker.on_disturbed(until);
     }
 
     async fn act(&mut self, cue: Cue) {
@@ -392,7 +419,9 @@ impl Stage {
                 Duration::ZERO
             },
         ];
-        let windows: Duration = windows.iter().sum();
+        let takeover = settings.offline_authority + settings.unknown_outcome;
+        let takeovers = if self.new_pod { self.deaths } else { 0 };
+        let windows: Duration = windows.iter().sum::<Duration>() + takeover * takeovers;
         self.run_until(last + windows.as_secs()).await;
         if self.failed() {
             return;

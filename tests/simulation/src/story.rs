@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 
 use crate::cast::Target;
 
-pub use draw::{calm, draw};
+pub use draw::{calm, crowd, draw};
 
 /// Seconds since the beginning of the story.
 pub type Second = u64;
@@ -43,6 +43,8 @@ pub struct Setting {
     /// Whether they work from an account to which the administration of Identity Center is delegated, not
     /// from the one that owns it.
     pub delegated: bool,
+    /// How many people there are besides those who are in every story.
+    pub crowd: usize,
     /// Whether the disk is full that the audit trail is written to.
     pub audit_fails: bool,
     /// How AWS behaves where it leaves room.
@@ -347,6 +349,8 @@ pub enum Aws {
     Hang,
     /// A page for people instead of an answer.
     Html,
+    /// The same, from a proxy that says that all is well, and nothing has arrived.
+    Portal,
     /// The answer ends in the middle.
     Truncated,
     /// We are not allowed to.
@@ -385,6 +389,10 @@ impl Cloud {
             AbsentDelete::Fails,
         ][self.absent_delete];
         settings.short_pages = self.short_pages;
+        if self.short_pages {
+            // There are few of anything in a story.
+            settings.page_size = 3;
+        }
         let minutes = |from, to| Delay {
             min: SignedDuration::from_mins(from),
             max: SignedDuration::from_mins(to),

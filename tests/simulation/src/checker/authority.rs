@@ -1,10 +1,40 @@
 //! Whether people and policies said what a controller acted on.
 
 use breakglass::api::access::Claim;
+use breakglass::api::tuple::Tuple;
 use jiff::Timestamp;
 
 use super::Checker;
 use super::grants::{Asked, GrantHistory, Said};
+
+/// A person and an entitlement, as a tuple names them and as a grant asks for them.
+type Names<'a> = (&'a str, Option<&'a str>, &'a str);
+
+fn names(tuple: &Tuple) -> Names<'_> {
+    match tuple {
+        Tuple::AccountAssignment(t) => (&t.user, Some(&t.account), &t.permission_set),
+        Tuple::IdentityCenterGroup(t) => (&t.user, None, &t.group),
+        Tuple::IamGroup(t) => (&t.user, Some(&t.account), &t.group),
+    }
+}
+
+impl Asked {
+    /// From when on it asks for access.
+    fn begins(&self) -> Timestamp {
+        self.spec.start_time.unwrap_or(self.created)
+    }
+
+    fn names(&self) -> Option<Names<'_>> {
+        let (user, target) = (&self.spec.user, &self.spec.target);
+        let assignment = target.account_assignment.as_ref();
+        let group = target.identity_center_group.as_ref();
+        let iam_group = target.iam_group.as_ref();
+        assignment
+            .map(|t| (&**user, Some(&*t.account), &*t.permission_set))
+            .or_else(|| group.map(|t| (&**user, None, &*t.name)))
+            .or_else(|| iam_group.map(|t| (&**user, Some(&*t.account), &*t.name)))
+    }
+}
 
 impl Checker {
     fn history(&self, claim: &Claim) -> Option<&GrantHistory> {
@@ -27,22 +57,62 @@ impl Checker {
             })
     }
 
-    /// Whether at some time in the span its grant asked for that much and a policy admitted it.
-    pub(super) fn admits(&self, claim: &Claim, from: Timestamp, to: Timestamp) -> bool {
+    /// Whether at some time in the span its grant asked for just that, for so long, and a policy admitted it.
+    pub(super) fn admits(
+        &self,
+        tuple: &Tuple,
+        claim: &Claim,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> bool {
         self.asked_during(claim, from, to).any(|asked| {
             claim.expiry_time <= asked.spec.expiry_time
+                && claim.start_time == asked.begins()
+                && asked.names() == Some(names(tuple))
                 && self
                     .written
                     .admitted(from, to, &claim.grant.namespace, asked, claim.expiry_time)
         })
     }
 
-    /// Whether at some time in the span its grant stood, and no policy denied it.
-    pub(super) fn stood(&self, claim: &Claim, from: Timestamp, to: Timestamp) -> bool {
+    /// Whether at some time in the span its grant stood, asked for just that, and no policy denied it.
+    pub(super) fn stood(
+        &self,
+        tuple: &Tuple,
+        claim: &Claim,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> bool {
         let namespace = &claim.grant.namespace;
         self.asked_during(claim, from, to).any(|asked| {
             asked.spec.expiry_time + self.skew() > from
+                && asked.names() == Some(names(tuple))
                 && self.written.not_denied(from, to, namespace, asked)
+        })
+    }
+
+    /// Whether throughout the span its grant was gone, was to end, asked for something else, was over, or
+    /// was denied.
+    pub(super) fn must_be_over(
+        &self,
+        tuple: &Tuple,
+        claim: &Claim,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> bool {
+        let Some(history) = self.history(claim) else {
+            return true;
+        };
+        history.during(from, to).all(|said| match said {
+            Said::Nothing | Said::End => true,
+            Said::Nonsense => false,
+            Said::Asks(asked) => {
+                let namespace = &claim.grant.namespace;
+                asked.names() != Some(names(tuple))
+                    || asked.begins() != claim.start_time
+                    || asked.spec.expiry_time <= from
+                    || self.written.denied_throughout(from, to, namespace, asked)
+            }
         })
     }
 
@@ -60,15 +130,16 @@ impl Checker {
         let Some(history) = self.history(claim) else {
             return true; // No such grant was ever there.
         };
-        let mut pinned = self.asked_during(claim, self.begin, now).map(Asked::pinned);
+        let claimed = self.claimed.get(&claim.uid).copied();
+        let from = claimed.unwrap_or(self.begin) - super::TURN;
+        let mut pinned = self.asked_during(claim, from, now).map(Asked::pinned);
         let first = pinned.next();
         let gone = |said: &Said| matches!(said, Said::Nothing | Said::End);
         history.during(self.begin, now).any(gone)
             || history.ended.is_some()
             || pinned.any(|later| Some(later) != first)
-            || self.asked_during(claim, self.begin, now).any(|asked| {
-                self.written
-                    .denied(self.begin, now, &history.namespace, asked)
-            })
+            || self
+                .asked_during(claim, from, now)
+                .any(|asked| self.written.denied(from, now, &history.namespace, asked))
     }
 }

@@ -9,9 +9,9 @@ use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::Checker;
 use super::ledgers::Ledger;
 use super::rows::Key;
+use super::{Checker, is_held};
 
 impl Checker {
     /// Asked from time to time, while a controller has worked undisturbed for a while.
@@ -27,6 +27,18 @@ impl Checker {
             .collect();
         self.ask("L5", silent.is_empty(), || {
             format!("{silent:?} should be gone, and nothing says so")
+        });
+        let from = now - NOTICED_BY;
+        let claimed = self.ledgers.values().map(|ledger| &ledger.access.spec);
+        let claimed = claimed.flat_map(|spec| spec.claims.iter().map(|claim| (&spec.tuple, claim)));
+        let kept: Vec<_> = claimed
+            .filter(|(tuple, claim)| {
+                claim.expiry_time <= from || self.must_be_over(tuple, claim, from, now)
+            })
+            .map(|(tuple, claim)| (tuple.summary(), claim.grant.name.clone()))
+            .collect();
+        self.ask("R3", kept.is_empty(), || {
+            format!("claims are kept though their grants ended long ago: {kept:?}")
         });
     }
 
@@ -84,6 +96,10 @@ impl Checker {
             .pointer("/metadata/name")
             .and_then(Value::as_str)
             .unwrap_or_default();
+        let held = object.pointer("/metadata/deletionTimestamp").is_some() && is_held(object);
+        self.ask("L1", !held, || {
+            format!("{name} is deleted, has ended, and is held all the same")
+        });
         let status: Result<BreakglassGrantStatus, _> =
             serde_json::from_value(object.get("status").cloned().unwrap_or_default());
         let Ok(status) = status else {
@@ -101,6 +117,33 @@ impl Checker {
                 "{name} has ended and says {:?}: {:?}",
                 status.state, status.conditions
             )
+        });
+    }
+
+    /// A controller took its finalizer off a grant: before its access is gone only where that took too long.
+    pub(super) fn on_let_go(&mut self, uid: &str, now: Timestamp) {
+        let of_this = |ledger: &Ledger| {
+            let ended = ledger.access.spec.ended.iter();
+            ended
+                .filter(|ended| ended.uid == uid && !ended.settled)
+                .map(|ended| ended.time)
+                .max()
+        };
+        let early = self.ledgers.iter().find(|(_, ledger)| {
+            let key = Key::from(&ledger.access.spec.tuple);
+            let row = self.rows.get(&key).filter(|_| self.key_is_anybodys(&key));
+            let stands = row.is_some_and(|row| {
+                row.present && row.by_us && row.since < now - super::TURN - self.staleness(&key)
+            });
+            let skew = self.skew();
+            let mut claims = ledger.access.spec.claims.iter();
+            let covered = claims.any(|claim| claim.start_time <= now + skew);
+            let ended = of_this(ledger);
+            stands && !covered && ended.is_some_and(|ended| now.duration_since(ended) < HELD_FOR)
+        });
+        let name = early.map(|(name, _)| name.clone());
+        self.ask("R3", name.is_none(), || {
+            format!("{uid} was let go while {name:?} stands")
         });
     }
 
@@ -170,6 +213,11 @@ impl Checker {
 
 /// Five minutes by design, and a look at it within one more.
 const LOUD_BY: SignedDuration = SignedDuration::from_secs(6 * 60 + 30);
+
+/// By design, less what a clock may be off.
+const HELD_FOR: SignedDuration = SignedDuration::from_secs(5 * 60 - 31);
+/// What a watch does not tell is listed anew within ten minutes.
+const NOTICED_BY: SignedDuration = SignedDuration::from_mins(12);
 
 fn says_overdue(access: &BreakglassAccess) -> bool {
     let status = access.status.as_ref();

@@ -82,6 +82,19 @@ impl GrantHistory {
         })
     }
 
+    /// Whether its status says that it has ended, and said so then.
+    pub fn says_ended_since(&self, then: Timestamp) -> bool {
+        let object = self.object.as_ref();
+        let now = object.and_then(|object| object.pointer("/status/endedTime"));
+        now.is_some() && self.ended.is_some_and(|since| since <= then)
+    }
+
+    /// Since when it is gone, or to end, whatever else it says.
+    pub fn over_since(&self) -> Option<Timestamp> {
+        let over = |(_, said): &&(Timestamp, Said)| matches!(said, Said::Nothing | Said::End);
+        self.said.iter().find(over).map(|(at, _)| *at)
+    }
+
     /// What it says now.
     pub fn now(&self) -> &Said {
         self.said.last().map_or(&Said::Nothing, |(_, said)| said)
@@ -173,6 +186,17 @@ impl Written {
         spans(&self.policy_sets, from, to).any(|set| set.denies(namespace, asked))
     }
 
+    /// Whether at all times in the span some policy denied what is asked.
+    pub fn denied_throughout(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        namespace: &str,
+        asked: &Asked,
+    ) -> bool {
+        spans(&self.policy_sets, from, to).all(|set| set.denies(namespace, asked))
+    }
+
     /// Whether at some time in the span a policy admitted it, until `expiry`, and none denied it.
     pub fn admitted(
         &self,
@@ -239,8 +263,16 @@ fn said(object: &Value) -> Said {
     let created = created
         .and_then(Value::as_str)
         .and_then(|time| time.parse().ok());
-    match (serde_json::from_value(object["spec"].clone()), created) {
-        (Ok(spec), Some(created)) => Said::Asks(Box::new(Asked { spec, created })),
+    let spec: Result<BreakglassGrantSpec, _> = serde_json::from_value(object["spec"].clone());
+    // Nobody can have meant that.
+    let ends_first = |spec: &BreakglassGrantSpec| {
+        spec.start_time
+            .is_some_and(|start| start >= spec.expiry_time)
+    };
+    match (spec, created) {
+        (Ok(spec), Some(created)) if !ends_first(&spec) => {
+            Said::Asks(Box::new(Asked { spec, created }))
+        }
         _ => Said::Nonsense,
     }
 }

@@ -23,8 +23,10 @@ pub struct Ledger {
     pub attempts: BTreeMap<String, Announced>,
     /// When the last claim ended while the access was open.
     pub due_since: Option<Timestamp>,
-    /// When a claim was last lengthened, and its end before.
-    extended: Option<(Timestamp, Timestamp)>,
+    /// Claims, by uid, for which nothing was created yet, and since when they are there.
+    pub waiting: BTreeMap<String, Timestamp>,
+    /// Claims, by uid, that were lengthened: when last, and their end before.
+    extended: BTreeMap<String, (Timestamp, Timestamp)>,
 }
 
 /// An attempt as it was announced.
@@ -50,12 +52,19 @@ impl Ledger {
         due(self.spec(), now, skew)
     }
 
-    /// Whether a controller that was cut off may not have heard of the last extension.
-    pub fn cut_off_extension(&self, now: Timestamp) -> bool {
-        self.extended
-            .is_some_and(|(at, _)| now.duration_since(at) < SignedDuration::from_mins(30))
+    /// Whether all that cover it were lengthened of late and are over by their ends before, so that whoever
+    /// was cut off meanwhile may end them.
+    pub fn ends_at_old_expiry(&self, now: Timestamp, skew: SignedDuration) -> bool {
+        self.covering(now, skew).all(|claim| {
+            self.extended.get(&claim.uid).is_some_and(|(at, end)| {
+                *end <= now + skew && now.duration_since(*at) < SignedDuration::from_mins(30)
+            })
+        })
     }
 }
+
+/// A claim is made so long before its start at most, so that no gap is left.
+const CLAIMED_BEFORE: SignedDuration = SignedDuration::from_secs(60);
 
 /// Claims for which access is due at that time, whatever the clock.
 pub fn due(
@@ -122,20 +131,29 @@ impl Checker {
     pub(super) fn put_ledger(&mut self, now: Timestamp, after: Arc<BreakglassAccess>) {
         let new = &after.spec;
         let name = after.metadata.name.clone().unwrap_or_default();
+        let new_entry = !self.ledgers.contains_key(&name);
         let ledger = self.ledgers.entry(name).or_insert_with(|| Ledger {
             access: Arc::clone(&after),
             ours_since: None,
             attempts: BTreeMap::new(),
             due_since: None,
-            extended: None,
+            waiting: BTreeMap::new(),
+            extended: BTreeMap::new(),
         });
+        ledger
+            .waiting
+            .retain(|uid, _| new.claims.iter().any(|claim| claim.uid == *uid));
         let ours = new.state != AccessState::Closed && new.origin == Some(Origin::Created);
         ledger.ours_since = ours.then(|| ledger.ours_since.unwrap_or(now));
         for claim in &new.claims {
             let before = &ledger.access.spec.claims;
             let same = before.iter().find(|old| old.uid == claim.uid);
+            if new_entry || same.is_none() {
+                ledger.waiting.insert(claim.uid.clone(), now);
+            }
             if let Some(old) = same.filter(|old| old.expiry_time < claim.expiry_time) {
-                ledger.extended = Some((now, old.expiry_time));
+                let lengthened = (now, old.expiry_time);
+                ledger.extended.insert(claim.uid.clone(), lengthened);
             }
         }
         if let Some(attempt) = &new.attempt {
@@ -175,15 +193,31 @@ impl Checker {
     ) {
         let who = &claim.grant.name;
         if before.is_none() {
-            let ended = self.ended.contains(&claim.uid);
+            self.claimed.insert(claim.uid.clone(), now);
+            let early = claim.start_time - CLAIMED_BEFORE - self.skew();
+            self.ask("R7", early <= now, || {
+                format!(
+                    "{who} was claimed long before its start, {}",
+                    claim.start_time
+                )
+            });
+            let elsewhere = self.claimed_elsewhere(&claim.uid, &Key::from(&ledger.tuple));
+            self.ask("R7", !elsewhere, || {
+                format!("{who} has a claim on something else too")
+            });
+            let says_so = self.written.grants.get(&claim.uid);
+            let says_so = says_so.is_some_and(|grant| grant.says_ended_since(now - TURN));
+            let ended = says_so || self.ended.contains(&claim.uid);
             self.ask("R8", !ended, || {
                 format!("{who} was claimed again after its end")
             });
         }
         if before.is_none_or(|before| before.expiry_time < claim.expiry_time) {
-            let allowed = self.admits(claim, now - TURN, now);
+            let tuple = &ledger.tuple;
+            let allowed = self.admits(tuple, claim, now - TURN, now);
             self.ask("R7", allowed, || {
-                format!("no policy admitted {who} until {}", claim.expiry_time)
+                let (what, until) = (tuple.summary(), claim.expiry_time);
+                format!("{who} did not ask for {what} until {until}, or no policy admitted it")
             });
         }
         let was_active = before.is_some_and(|before| before.active_time.is_some());
@@ -191,7 +225,9 @@ impl Checker {
             let row = self.rows.get(&Key::from(&ledger.tuple)).cloned();
             // AWS may call a Create done before it has taken effect everywhere.
             let key = Key::from(&ledger.tuple);
-            let seen = row.as_ref().is_some_and(|row| self.was_present(row, now))
+            let seen = row
+                .as_ref()
+                .is_some_and(|row| self.was_present(&key, row, now))
                 || self.creates_on_their_way(&key);
             self.ask("R12", seen, || {
                 format!("{who} was called active without being in AWS: {row:?}")
@@ -199,9 +235,16 @@ impl Checker {
         }
     }
 
+    /// Whether that grant claims another tuple.
+    fn claimed_elsewhere(&self, uid: &str, key: &Key) -> bool {
+        self.ledgers.values().map(Ledger::spec).any(|other| {
+            other.claims.iter().any(|claim| claim.uid == uid) && Key::from(&other.tuple) != *key
+        })
+    }
+
     /// Whether a reading begun within the last turn may have shown it present.
-    fn was_present(&self, row: &Row, now: Timestamp) -> bool {
-        row.present || row.since >= now - TURN - self.staleness
+    fn was_present(&self, key: &Key, row: &Row, now: Timestamp) -> bool {
+        row.present || row.since >= now - TURN - self.staleness(key)
     }
 
     /// A claim became an ended one.

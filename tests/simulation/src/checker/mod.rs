@@ -5,6 +5,7 @@ mod authority;
 mod end;
 mod grants;
 mod ledgers;
+mod order;
 mod policy;
 mod reads;
 mod rows;
@@ -15,13 +16,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api_simulator::{ApiSimulator, Commit};
-use aws_simulator::Simulator;
+use aws_simulator::{Service, Simulator};
+use breakglass::api::FINALIZER;
 use breakglass::api::access::BreakglassAccess;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use crate::story::{Second, Setting, clock};
 use grants::Written;
 use ledgers::Ledger;
+use order::Line;
 use reads::Reads;
 use rows::Row;
 use sessions::Promises;
@@ -49,22 +53,47 @@ impl std::fmt::Display for Violation {
 /// timeout, a tag, and the write that announces what is then sent.
 const TURN: SignedDuration = SignedDuration::from_secs(60);
 
+/// Whether it is one: nobody else goes by a pod and a run.
+fn is_controller(actor: &str) -> bool {
+    actor.contains('/')
+}
+
+/// Whether a controller holds that grant.
+fn is_held(grant: &Value) -> bool {
+    let finalizers = grant
+        .pointer("/metadata/finalizers")
+        .and_then(Value::as_array);
+    finalizers.is_some_and(|finalizers| finalizers.iter().any(|one| one == FINALIZER))
+}
+
 /// What is known, and what has been found.
 #[derive(Debug)]
 pub struct Checker {
     api: ApiSimulator,
     aws: Simulator,
     begin: Timestamp,
-    /// Longest time that a reading of AWS may lag behind, by design of the story.
+    /// Longest time that a reading of Identity Center may lag behind, by design of the story.
     staleness: SignedDuration,
+    /// The same for IAM.
+    iam_staleness: SignedDuration,
+    /// So long after its last contact with the ledger a controller may take away what has expired.
+    offline_authority: SignedDuration,
     written: Written,
     reads: Reads,
     promises: Promises,
     ledgers: BTreeMap<String, Ledger>,
     rows: BTreeMap<Key, Row>,
+    /// By process, service, and account of the credentials.
+    lines: BTreeMap<(String, Service, String), Line>,
+    /// Since when no trouble, and no crash, has kept a controller from its work.
+    undisturbed_since: Timestamp,
     effects_seen: u64,
     /// By how much the clock of a replica is off.
     offsets: BTreeMap<usize, SignedDuration>,
+    /// When a Create was last sent for it.
+    created: BTreeMap<Key, Timestamp>,
+    /// When each grant, by uid, was claimed last.
+    claimed: BTreeMap<String, Timestamp>,
     /// Uids whose claims have ended, as far as the cluster still remembers.
     ended: BTreeSet<String>,
     /// When a backup was put back last.
@@ -83,19 +112,28 @@ impl Checker {
     /// Before anything has happened.
     pub fn new(api: ApiSimulator, aws: Simulator, begin: Timestamp, setting: &Setting) -> Self {
         let cloud = &setting.cloud;
-        let stale = cloud.staleness.max(cloud.iam_staleness);
+        let millis =
+            |millis: u64| SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
+        let offline_authority = setting.settings.offline_authority;
         Self {
             api,
             aws,
             begin,
-            staleness: SignedDuration::from_millis(i64::try_from(stale).unwrap_or(i64::MAX)),
+            staleness: millis(cloud.staleness),
+            iam_staleness: millis(cloud.iam_staleness),
+            offline_authority: SignedDuration::try_from(offline_authority)
+                .unwrap_or(SignedDuration::MAX),
             written: Written::default(),
             reads: Reads::default(),
             promises: Promises::default(),
             ledgers: BTreeMap::new(),
             rows: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            undisturbed_since: begin,
             effects_seen: 0,
             offsets: BTreeMap::new(),
+            created: BTreeMap::new(),
+            claimed: BTreeMap::new(),
             ended: BTreeSet::new(),
             restored: None,
             violations: Vec::new(),
@@ -114,10 +152,16 @@ impl Checker {
             "breakglassgrants" => {
                 self.written.grant(now, before, after);
                 self.promises.read(after);
+                if let Some(before) = before.filter(|before| {
+                    is_held(before) && !after.is_some_and(is_held) && is_controller(&commit.actor)
+                }) {
+                    let uid = before.pointer("/metadata/uid").and_then(Value::as_str);
+                    self.on_let_go(uid.unwrap_or_default(), now);
+                }
             }
             "breakglasspolicies" => self.written.policy(now, &commit.name, after),
             "breakglassaccesses" => {
-                let parse = |object: Option<&serde_json::Value>| {
+                let parse = |object: Option<&Value>| {
                     object.and_then(|object| {
                         serde_json::from_value::<BreakglassAccess>(object.clone()).ok()
                     })
@@ -147,11 +191,25 @@ impl Checker {
         self.offsets.insert(replica, offset);
     }
 
+    /// Something keeps controllers from their work until then.
+    pub fn on_disturbed(&mut self, until: Second) {
+        let until = i64::try_from(until).unwrap_or(i64::MAX);
+        self.undisturbed_since = self.begin + SignedDuration::from_secs(until);
+    }
+
     /// An old backup was put back: what was written since is forgotten.
     pub fn on_restore(&mut self) {
         let now = self.aws.now();
         self.restored = Some(now);
         self.read_all_again(now);
+    }
+
+    /// How old a reading of that may be.
+    fn staleness(&self, key: &Key) -> SignedDuration {
+        match key {
+            Key::Iam(..) => self.iam_staleness,
+            Key::Assignment(..) | Key::Group(..) => self.staleness,
+        }
     }
 
     /// By how much decisions may be off in time, since some clock is.

@@ -21,6 +21,8 @@ pub struct Reads(BTreeMap<String, Reader>);
 struct Reader {
     /// Kinds that it has listed since it was started.
     listed: BTreeSet<String>,
+    /// When the API server last carried out what it asked about the ledger.
+    contact: Option<Timestamp>,
     /// What it read of late, by the number of the request.
     recent: BTreeMap<u64, Read>,
 }
@@ -38,6 +40,13 @@ impl Reads {
     fn take_in(&mut self, records: Vec<RequestRecord>) {
         for record in records {
             let call = &record.call;
+            let done = record
+                .status
+                .is_some_and(|status| (200..300).contains(&status));
+            if call.resource == ACCESSES && done {
+                let reader = self.0.entry(call.actor.clone()).or_default();
+                reader.contact = reader.contact.max(record.handled);
+            }
             // Any version will do for who names one.
             let by_quorum = call.resource_version.as_deref().is_none_or(str::is_empty);
             let (Some(200), Some(shown), true) = (record.status, &record.shown, by_quorum) else {
@@ -155,6 +164,12 @@ impl Checker {
                 commit.actor, commit.name
             )
         });
+    }
+
+    /// When the API server last carried out what that process asked about the ledger.
+    pub(super) fn last_contact(&mut self, actor: &str) -> Option<Timestamp> {
+        self.look_at_reads();
+        self.reads.0.get(actor)?.contact
     }
 
     /// Somebody gives, or ends early: by then it knows all that there is.

@@ -86,7 +86,11 @@ impl Checker {
         let ours = self
             .ledger_of(&key)
             .is_some_and(|(_, ledger)| ledger.ours_since.is_some());
-        let by_us = if by_us && effect.present && !ours && self.restored.is_some() {
+        let sent = self.created.get(&key);
+        let before_restore = self
+            .restored
+            .is_some_and(|at| sent.is_none_or(|sent| *sent <= at));
+        let by_us = if by_us && effect.present && !ours && before_restore {
             // It was on its way when the ledger that announced it was lost.
             self.residue("given after the backup that was put back was made");
             false
@@ -123,7 +127,7 @@ impl Checker {
             .covering(now, self.skew())
             .find(|claim| claim.active_time.is_some());
         let covering = covering.map(|claim| claim.grant.name.clone());
-        let extended_offline = ledger.cut_off_extension(now);
+        let extended_offline = ledger.ends_at_old_expiry(now, self.skew());
         let ours_since = ledger.ours_since;
         if let Some(grant) = covering {
             if extended_offline {
@@ -142,10 +146,10 @@ impl Checker {
             Some(since) if row.since >= since => {
                 self.residue("made by a person while the tuple was ours");
             }
-            Some(since) if row.since >= since - super::TURN - self.staleness => {
+            Some(since) if row.since >= since - super::TURN - self.staleness(key) => {
                 self.residue("made by a person between our reading and our Create");
             }
-            Some(_) if self.written.exclusive(self.begin, now) => {
+            Some(since) if self.written.exclusive(since - super::TURN, since) => {
                 self.residue("stood before us under an exclusive policy");
             }
             _ => self.violated(

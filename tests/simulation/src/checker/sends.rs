@@ -1,10 +1,11 @@
 //! What controllers send to AWS, asked at the moment it is sent.
 
 use aws_simulator::GateCall;
-use breakglass::api::access::{AccessState, Claim, Operation};
+use breakglass::api::access::{AccessState, BreakglassAccessSpec, Claim, EndReason, Operation};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::grants::GrantHistory;
 use super::ledgers::due;
 use super::rows::Key;
 use super::{Checker, TURN};
@@ -16,18 +17,23 @@ impl Checker {
         self.look_at_aws();
         let operation = match call.operation.as_str() {
             "CreateAccountAssignment" | "CreateGroupMembership" | "AddUserToGroup" => {
-                Operation::Create
+                Some(Operation::Create)
             }
             "DeleteAccountAssignment" | "DeleteGroupMembership" | "RemoveUserFromGroup" => {
-                Operation::Delete
+                Some(Operation::Delete)
             }
-            _ => return,
+            _ => None,
         };
+        self.stands_in_line(run, call, operation);
+        let Some(operation) = operation else { return };
         let now = self.aws.now();
         let Some(key) = self.key_of(call) else {
             // A membership that is gone already: nothing can be hit.
             return;
         };
+        if operation == Operation::Create {
+            self.created.insert(key.clone(), now);
+        }
         let Some(name) = self.ledger_of(&key).map(|(name, _)| name.clone()) else {
             let rule = if operation == Operation::Delete {
                 "R4"
@@ -57,8 +63,9 @@ impl Checker {
         }
         match operation {
             Operation::Create => {
+                self.on_first_create(run, call, &name, &written.spec.claims);
                 self.ask_whether_synced(&run.actor(), "a Create");
-                self.on_create(&name, &written.spec.claims, at, now);
+                self.on_create(&name, &written.spec, at, now);
             }
             Operation::Delete => {
                 let covering: Vec<_> = due(&written.spec, now, skew)
@@ -73,13 +80,21 @@ impl Checker {
                 self.ask("R4", ours, || {
                     format!("{name} is deleted, which is not ours")
                 });
-                self.measure(&name, now);
+                if let Some(due) = self.measure(&name, now) {
+                    self.on_first_delete(run, call, &key, due);
+                }
             }
         }
     }
 
-    fn on_create(&mut self, name: &str, claims: &[Claim], at: Timestamp, now: Timestamp) {
-        let skew = self.skew();
+    fn on_create(
+        &mut self,
+        name: &str,
+        ledger: &BreakglassAccessSpec,
+        at: Timestamp,
+        now: Timestamp,
+    ) {
+        let (skew, claims) = (self.skew(), &ledger.claims);
         let live =
             |claim: &&Claim| claim.start_time - skew <= now && now - skew < claim.expiry_time;
         let covering: Vec<_> = claims.iter().filter(live).cloned().collect();
@@ -91,7 +106,7 @@ impl Checker {
         }
         let stands = covering
             .iter()
-            .any(|claim| self.stood(claim, at - TURN, now));
+            .any(|claim| self.stood(&ledger.tuple, claim, at - TURN, now));
         self.ask("R1", stands, || {
             let grants: Vec<_> = covering.iter().map(|claim| &claim.grant.name).collect();
             format!("{name} is created though none of {grants:?} stood")
@@ -101,15 +116,21 @@ impl Checker {
     /// Only a delete of what has expired may go without a record, while the cluster is away.
     fn sent_without_record(&mut self, run: &Run, operation: Operation, name: &str, now: Timestamp) {
         let skew = self.skew();
+        let contact = self.last_contact(&run.actor());
+        let longest = self.offline_authority + TURN;
+        // What was asked before the trouble began may have been lost in it.
+        let cut_off = now <= self.undisturbed_since + TURN
+            && contact.is_some_and(|contact| now.duration_since(contact) <= longest);
         let Some(ledger) = self.ledgers.get(name) else {
             return;
         };
         let spec = &ledger.access.spec;
-        let may = operation == Operation::Delete
+        let may = cut_off
+            && operation == Operation::Delete
             && spec.offline_deleter.as_ref() == Some(&run.holder)
             && ledger.ours_since.is_some();
         let covered = due(spec, now, skew).next().is_some();
-        if may && covered && ledger.cut_off_extension(now) {
+        if may && covered && ledger.ends_at_old_expiry(now, skew) {
             self.residue("ended at the old expiry by a controller that was cut off");
         } else if may && !covered {
             self.residue("deleted without the ledger");
@@ -141,14 +162,17 @@ impl Checker {
         })
     }
 
-    /// Notes how long after the end this delete comes, if it is the first for it.
-    fn measure(&mut self, name: &str, now: Timestamp) {
-        let Some(ledger) = self.ledgers.get_mut(name) else {
-            return;
-        };
+    /// Notes how long after the end this delete comes, if it is the first for it. When that was.
+    fn measure(&mut self, name: &str, now: Timestamp) -> Option<Timestamp> {
+        let ledger = self.ledgers.get_mut(name)?;
         let spec = &ledger.access.spec;
         let ended = spec.ended.iter().filter(|ended| !ended.settled);
-        let ended = ended.map(|ended| (&ended.uid, ended.time));
+        let ended = ended.map(|ended| {
+            let written = self.written.grants.get(&ended.uid);
+            let over = written.and_then(GrantHistory::over_since);
+            let early = over.filter(|_| ended.reason != EndReason::Expired);
+            (&ended.uid, early.unwrap_or(ended.time))
+        });
         let expired = spec.claims.iter();
         let expired = expired.map(|claim| (&claim.uid, claim.expiry_time));
         // Nobody can be in time for an end that was past when it was written.
@@ -161,10 +185,10 @@ impl Checker {
             .chain(expired.filter(|(_, end)| *end <= now))
             .map(known)
             .max();
-        if let Some(due) = due.filter(|due| ledger.due_since != Some(*due)) {
-            ledger.due_since = Some(due);
-            self.lateness.push(now.duration_since(due).as_secs());
-        }
+        let due = due.filter(|due| ledger.due_since != Some(*due))?;
+        ledger.due_since = Some(due);
+        self.lateness.push(now.duration_since(due).as_secs());
+        Some(due)
     }
 
     /// Whether a Create of ours was sent, and AWS has not done with it.

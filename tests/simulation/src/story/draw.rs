@@ -2,10 +2,13 @@
 
 mod aws;
 mod cluster;
+mod crowd;
 mod people;
 
 use crate::entropy::Random;
 use crate::story::{Cloud, Deed, Second, Setting, Story};
+
+pub use crowd::crowd;
 
 const MINUTE: Second = 60;
 const HOUR: Second = 60 * MINUTE;
@@ -31,7 +34,7 @@ pub fn draw(seed: u64) -> Story {
     aws::management(&mut random, &mut deeds);
     people::hostile(&mut random, &mut deeds);
     cluster::administration(&mut random, &mut deeds);
-    story(seed, setting, deeds)
+    story(seed, setting, deeds, CALM)
 }
 
 /// A story in which people are busy and nothing goes wrong.
@@ -52,16 +55,16 @@ pub fn calm(seed: u64) -> Story {
         Deed::PutPolicy("everything", people::first_policy(&mut random)),
     )];
     people::grants(&mut random, &mut deeds);
-    story(seed, setting, deeds)
+    story(seed, setting, deeds, CALM)
 }
 
-fn story(seed: u64, setting: Setting, mut deeds: Vec<(Second, Deed)>) -> Story {
+fn story(seed: u64, setting: Setting, mut deeds: Vec<(Second, Deed)>, calm: Second) -> Story {
     deeds.sort_by_key(|(at, _)| *at);
     Story {
         seed,
         setting,
         deeds,
-        calm: CALM,
+        calm,
         // Every object is looked at within half an hour.
         still: 45 * MINUTE,
     }
@@ -77,6 +80,7 @@ fn setting(random: &mut Random) -> Setting {
         replicas: random.pick(&[1, 1, 2]),
         lease: random.pick(&[60, 600, 600, 1200]),
         delegated: false,
+        crowd: 0,
         audit_fails: false,
         cloud: Cloud {
             assignment_delay: random.pick(&[0, 2_000, 20_000, 90_000, 240_000]),

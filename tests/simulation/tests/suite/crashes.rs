@@ -1,6 +1,8 @@
-//! A process that dies after any of its writes, and after any two, loses nothing.
+//! A process that dies after any of its writes, and after any two, loses nothing: whether it comes back
+//! as the same pod, as another, or another one stands by.
 
 use simulation::lives::{Life, lives};
+use simulation::report::Report;
 use simulation::stage::{Direction, play};
 
 use crate::{assert_kept, is_played, side_by_side};
@@ -18,41 +20,50 @@ fn every_life_is_well_without_a_crash() {
 /// Faults 1, 2. R3, R4, R5, R9.
 #[test]
 fn a_crash_after_any_write_is_survived() {
-    each_life(|life, writes| {
-        (1..=writes)
-            .map(|first| vec![first])
-            .for_each(|points| crash(life, points));
-        writes
-    });
+    for (replicas, new_pod) in [(1, false), (1, true), (2, true)] {
+        let mut lives = lives();
+        for life in &mut lives {
+            life.story.setting.replicas = replicas;
+        }
+        side_by_side(&lives, |life| {
+            let writes = play(&life.story, &Direction::default()).writes_sent;
+            for point in 1..=writes {
+                crash(life, vec![point], new_pod);
+            }
+            println!("{}: {writes} crashes, new pod: {new_pod}", life.name);
+        });
+    }
 }
 
 /// Fault 3. R3, R4, R5, R9.
 #[test]
 fn two_crashes_after_any_two_writes_are_survived() {
-    each_life(|life, writes| {
-        // What was interrupted is done again, so there are more writes than in the life without.
-        let pairs = (1..=writes)
-            .flat_map(|first| (first + 1..=writes + 12).map(move |second| vec![first, second]));
-        let played = (0..).zip(pairs).filter(|(number, _)| is_played(*number));
-        let played = played.map(|(_, points)| crash(life, points));
-        played.count().try_into().expect("a number")
+    side_by_side(&lives(), |life| {
+        let writes = play(&life.story, &Direction::default()).writes_sent;
+        let (mut pairs, mut played) = (0, 0);
+        for first in 1..=writes {
+            // What was interrupted is done again, so there are more writes than in the life without.
+            let writes = crash(life, vec![first], false).writes_sent;
+            for second in first + 1..=writes {
+                if is_played(pairs) {
+                    let new_pod = (first + second).is_multiple_of(2);
+                    crash(life, vec![first, second], new_pod);
+                    played += 1;
+                }
+                pairs += 1;
+            }
+        }
+        println!("{}: {played} of {pairs} pairs", life.name);
     });
 }
 
-fn crash(life: &Life, crash_at: Vec<u64>) {
+fn crash(life: &Life, crash_at: Vec<u64>, new_pod: bool) -> Report {
     let direction = Direction {
         crash_at,
+        new_pod,
         ..Direction::default()
     };
-    assert_kept(life, &direction, &play(&life.story, &direction));
-}
-
-/// Does that for each life, with the number of writes that it takes undisturbed.
-fn each_life(test: impl Fn(&Life, u64) -> u64 + Sync) {
-    let lives = lives();
-    side_by_side(&lives, |life| {
-        let writes = play(&life.story, &Direction::default()).writes_sent;
-        let points = test(life, writes);
-        println!("{}: {points} crashes in {writes} writes", life.name);
-    });
+    let report = play(&life.story, &direction);
+    assert_kept(life, &direction, &report);
+    report
 }

@@ -58,6 +58,7 @@ pub(super) fn machines(random: &mut Random, setting: &Setting, deeds: &mut Vec<(
             Aws::Late(late),
             Aws::Hang,
             Aws::Html,
+            Aws::Portal,
             Aws::Truncated,
             Aws::Denied,
             Aws::Expired,

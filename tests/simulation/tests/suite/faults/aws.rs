@@ -1,11 +1,13 @@
 //! AWS: slow, refused, down, and what its listings show.
 
 use aws_simulator::Change;
-use simulation::cast::{ACCOUNTS, IAM_ACCOUNTS, MANAGEMENT, PERMISSION_SETS, Target, role_arn};
+use simulation::cast::{
+    ACCOUNTS, IAM_ACCOUNTS, IAM_GROUPS, MANAGEMENT, PERMISSION_SETS, Target, role_arn,
+};
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
 use simulation::story::{Aws, Cloud, Deed, Grant, Outage, Policy};
 
-use super::{MINUTE, aws, aws_writes, first, kept, long, name};
+use super::{ALICE, MINUTE, aws, aws_writes, first, kept, long, name};
 
 /// Fault 17. R2, L3, L4.
 #[test]
@@ -25,6 +27,7 @@ fn errors_of_the_server_and_broken_connections_are_tried_on() {
         Aws::ServerError,
         Aws::Lost,
         Aws::Html,
+        Aws::Portal,
         Aws::Truncated,
         Aws::Hang,
     ] {
@@ -32,6 +35,19 @@ fn errors_of_the_server_and_broken_connections_are_tried_on() {
             kept(&life(
                 "AWS fails",
                 vec![first(ASSIGNMENT), aws(at, kind, 8 * MINUTE)],
+            ));
+        }
+    }
+}
+
+/// Fault 18. R3, R12.
+#[test]
+fn a_page_for_people_is_no_answer_whatever_its_status() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        for at in [5, 4 * MINUTE] {
+            kept(&life(
+                "a proxy answers",
+                vec![first(target), aws_writes(at, Aws::Portal, 4 * MINUTE)],
             ));
         }
     }
@@ -91,6 +107,88 @@ fn listings_that_lag_behind_neither_end_nor_repeat_anything() {
         let report = kept(&life);
         let creates = report.asked["R2"];
         assert!(creates <= 2, "{creates} creates for one access");
+    }
+}
+
+/// Faults 24, 25. R3.
+#[test]
+fn one_listing_that_shows_nothing_does_not_prove_that_a_lost_delete_took_effect() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        for seed in 0..4 {
+            let mut life = life(
+                "stale listings and lost deletes",
+                vec![
+                    first(target),
+                    aws_writes(30, Aws::Lost, 60),
+                    (30, Deed::SetRevoked(name(), true)),
+                ],
+            );
+            life.story.seed = seed;
+            life.story.setting.cloud = Cloud {
+                staleness: 50_000,
+                iam_staleness: 150_000,
+                copies: Some(3),
+                ..life.story.setting.cloud
+            };
+            kept(&life);
+        }
+    }
+}
+
+/// Faults 18, 40. R3.
+#[test]
+fn that_giving_failed_again_and_again_holds_up_no_revoke() {
+    for after in [1, 30, 90] {
+        let revoked = 8 * MINUTE + after;
+        let mut life = life(
+            "given in vain for long",
+            vec![
+                (
+                    10,
+                    Deed::Apply(grant("first", ASSIGNMENT, None, 14 * MINUTE)),
+                ),
+                aws(12, Aws::ServerError, revoked - 12 - 1),
+                (revoked, Deed::SetRevoked(name(), true)),
+            ],
+        );
+        // It takes effect while nobody can see it.
+        life.story.setting.cloud.assignment_delay = 60_000;
+        let report = kept(&life);
+        assert!(report.lateness.iter().all(|late| *late <= 5), "{report:?}");
+        assert!(!report.lateness.is_empty(), "{report:?}");
+    }
+}
+
+/// Fault 24. R3, R4.
+#[test]
+fn what_is_not_on_the_first_page_of_a_listing_is_there_all_the_same() {
+    let others = [
+        "bob@example.com",
+        "carol@example.com",
+        "mallory@example.com",
+    ];
+    let viewers = Target::IamGroup(IAM_ACCOUNTS[0], IAM_GROUPS[1]);
+    for seed in 0..8 {
+        for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+            // Where it stood before, whoever overlooks it takes it for ours.
+            for stood_before in [false, true] {
+                let by_hand = |who, target| (1, Deed::GiveByHand(who, target));
+                let (user, mut deeds) = if target == IAM_GROUP {
+                    ("alice", vec![by_hand("alice", viewers)])
+                } else {
+                    (ALICE, others.map(|who| by_hand(who, target)).to_vec())
+                };
+                deeds.push(first(target));
+                if stood_before {
+                    deeds.push(by_hand(user, target));
+                }
+                let mut life = life("many pages", deeds);
+                life.story.seed = seed;
+                life.story.setting.cloud.short_pages = true;
+                let given = kept(&life).asked.get("R2").copied().unwrap_or_default();
+                assert_eq!(given, u64::from(!stood_before), "{}", life.story);
+            }
+        }
     }
 }
 

@@ -3,7 +3,10 @@
 use aws_simulator::{AccountStatus, Change};
 use simulation::cast::{ACCOUNTS, GROUPS, IAM_ACCOUNTS, IAM_GROUPS, PERMISSION_SETS, ROLE, Target};
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
+use simulation::stage::{Direction, play};
 use simulation::story::{Deed, Policy, Tamper};
+
+use crate::assert_kept;
 
 use super::{ALICE, MINUTE, first, kept, long, name, second};
 
@@ -151,6 +154,86 @@ fn people_and_entitlements_that_go_in_the_middle_leave_nothing_usable() {
     }
 }
 
+/// Fault 30. R1, R4.
+#[test]
+fn an_iam_user_made_again_under_the_name_of_another_is_given_nothing() {
+    for at in 10..20 {
+        let (account, user) = (IAM_ACCOUNTS[0].to_owned(), "alice".to_owned());
+        let again = Change::RecreateIamUser { account, user };
+        let mut life = life(
+            "another by that name",
+            vec![first(IAM_GROUP), (at, Deed::Aws(again))],
+        );
+        life.story.setting.cloud.latency = 3_000;
+        kept(&life);
+    }
+}
+
+/// Fault 34. R3, R9.
+#[test]
+fn a_grant_made_again_under_the_name_of_one_that_is_gone_by_force_takes_nothing_over() {
+    let (mut before, mut again) = (
+        grant("first", ASSIGNMENT, None, 38 * MINUTE),
+        grant("first", GROUP, None, 38 * MINUTE),
+    );
+    for same in [false, true] {
+        if same {
+            again.target = before.target;
+            before.expiry -= MINUTE;
+        }
+        kept(&long(
+            "gone by force and made again",
+            vec![
+                (10, Deed::Apply(before.clone())),
+                (MINUTE, Deed::DeleteByForce(name())),
+                (MINUTE, Deed::Apply(again.clone())),
+            ],
+        ));
+    }
+}
+
+/// R7.
+#[test]
+fn longer_than_a_policy_allows_is_neither_given_nor_kept() {
+    let an_hour = Policy::Everything {
+        hours: 1,
+        end_on_removal: false,
+        exclusive: false,
+    };
+    for asked in [50 * MINUTE, 90 * MINUTE] {
+        let mut life = life(
+            "too long",
+            vec![
+                (1, Deed::PutPolicy("everything", an_hour.clone())),
+                (10, Deed::Apply(grant("first", ASSIGNMENT, None, asked))),
+                (30 * MINUTE, Deed::SetExpiry(name(), 90 * MINUTE)),
+            ],
+        );
+        life.story.calm = 92 * MINUTE;
+        let given = kept(&life).asked.get("R2").copied().unwrap_or_default();
+        assert_eq!(given, u64::from(asked < 60 * MINUTE), "{}", life.story);
+    }
+}
+
+/// A Deny may be in it that nobody can read. R1.
+#[test]
+fn nothing_is_given_again_while_a_policy_can_not_be_read() {
+    let report = kept(&life(
+        "a policy turns into nonsense",
+        vec![
+            (
+                10,
+                Deed::Apply(grant("first", ASSIGNMENT, None, 14 * MINUTE)),
+            ),
+            (2 * MINUTE, Deed::PutPolicy("other", Policy::Nonsense)),
+            (4 * MINUTE, Deed::TakeByHand(ALICE, ASSIGNMENT)),
+            (4 * MINUTE + 5, Deed::AskAgain(name())),
+            (9 * MINUTE, Deed::DeletePolicy("other")),
+        ],
+    ));
+    assert_eq!(report.asked["R2"], 2, "it was given again in the end");
+}
+
 /// Faults 31, 32, 33. R1, R2, R3.
 #[test]
 fn edits_while_access_is_being_given_count() {
@@ -168,6 +251,20 @@ fn edits_while_access_is_being_given_count() {
             ));
         }
     }
+}
+
+/// Fault 33. R9, L1.
+#[test]
+fn a_grant_that_was_about_to_be_claimed_and_can_not_be_read_any_more_can_be_deleted() {
+    let deeds = vec![(11, Deed::Garble(name())), (12, Deed::Delete(name()))];
+    let life = life("held half-way", [vec![first(ASSIGNMENT)], deeds].concat());
+    // The first write is the finalizer.
+    let direction = Direction {
+        crash_at: vec![1],
+        ..Direction::default()
+    };
+    let report = play(&life.story, &direction);
+    assert_kept(&life, &direction, &report);
 }
 
 /// Fault 34. R3, R9.
