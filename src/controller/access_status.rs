@@ -45,6 +45,7 @@ pub fn status(
     let failing = remembered.trouble.is_some();
     let next_attempt_time = remembered
         .hold
+        .as_ref()
         .filter(|hold| failing && hold.until > now)
         .map(|hold| whole_seconds(hold.until));
     BreakglassAccessStatus {

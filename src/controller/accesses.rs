@@ -23,7 +23,7 @@ use crate::clock::after;
 use crate::decide::access::{Known, Step, next, next_wake};
 use crate::decide::grant_view::GrantView;
 use crate::decide::ledger::{
-    Evidence, Lookup, Purpose, due_claims, end, end_of, evidence, purpose, revoke_due,
+    Evidence, Lookup, Purpose, due_claims, end, end_of, evidence, purpose, revoke_due, task,
 };
 
 /// Why an access could not be looked after.
@@ -183,10 +183,9 @@ fn ask_for_turn(context: &Context, access: &BreakglassAccess, now: Timestamp) ->
         return None;
     }
     let purpose = purpose(&access.spec, now);
-    let generation = access.metadata.generation.unwrap_or_default();
     if let Some(hold) = remembered.hold
         && hold.purpose == purpose
-        && hold.generation == generation
+        && hold.task == task(&access.spec)
         && now < hold.until
     {
         return Some(hold.until);

@@ -10,7 +10,7 @@ use crate::api::access::{Attempt, BreakglassAccess};
 use crate::aws::Seen;
 use crate::aws::desk::Priority;
 use crate::aws::error::Class;
-use crate::decide::ledger::Purpose;
+use crate::decide::ledger::{Purpose, Task};
 
 impl From<Priority> for Purpose {
     fn from(priority: Priority) -> Self {
@@ -49,11 +49,11 @@ pub struct Unrecorded {
 pub struct Remembered {
     /// The last reading.
     pub reading: Option<(Timestamp, Seen)>,
-    /// The metadata.generation of the access as the last turn left it.
-    pub generation: i64,
+    /// What the ledger asked for when the last turn left it.
+    pub task: Task,
     /// Failed turns in a row.
     pub tries: u32,
-    /// Before then, nothing is tried for that purpose while the ledger stays as it is.
+    /// Before then, nothing is tried for that purpose while the ledger asks for the same.
     pub hold: Option<Hold>,
     /// Why the last turn came to nothing.
     pub trouble: Option<Trouble>,
@@ -83,12 +83,12 @@ impl Remembered {
 }
 
 /// A pause between two tries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
     /// What is paused.
     pub purpose: Purpose,
-    /// The metadata.generation of the access for which it holds.
-    pub generation: i64,
+    /// For what it holds.
+    pub task: Task,
     /// Until when.
     pub until: Timestamp,
 }
@@ -127,12 +127,7 @@ impl Memory {
     /// Ends every pause for giving access: the policies changed.
     pub fn policies_changed(&self) {
         for tuple in self.lock().values_mut() {
-            if tuple
-                .hold
-                .is_some_and(|hold| hold.purpose == Purpose::Grant)
-            {
-                tuple.hold = None;
-            }
+            tuple.hold.take_if(|hold| hold.purpose == Purpose::Grant);
         }
     }
 

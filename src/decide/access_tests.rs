@@ -4,8 +4,10 @@ use std::sync::LazyLock;
 
 use super::access::{Authorities, Known, Reading, Step, Waiting, next};
 use super::fixtures::{at, claim, holder, ledger};
-use super::ledger::Evidence;
-use crate::api::access::{AccessState, Attempt, BreakglassAccessSpec, Holder, Operation, Origin};
+use super::ledger::{Evidence, begin, end, task};
+use crate::api::access::{
+    AccessState, Attempt, BreakglassAccessSpec, EndReason, Holder, Operation, Origin,
+};
 use crate::aws::Seen;
 use crate::config::Settings;
 
@@ -182,4 +184,30 @@ fn a_membership_that_was_taken_away_and_still_shows_is_given_again_not_believed(
         ..known(&ledger, Some(&reading))
     });
     assert!(matches!(step, Step::Send(_, Operation::Create)), "{step:?}");
+}
+
+/// Two processes at work on one tuple would otherwise end one another's pauses for ever.
+#[test]
+fn an_attempt_and_its_outcome_leave_what_is_asked_for_as_it_was() {
+    let before = BreakglassAccessSpec {
+        state: AccessState::Open,
+        origin: Some(Origin::Created),
+        ..ledger(vec![claim("uid", 0, 100)])
+    };
+    let mut after = before.clone();
+    let attempt = Attempt {
+        operation: Operation::Create,
+        id: "1".to_owned(),
+        holder: holder("another"),
+        written_at: at(1),
+        send_before: at(11),
+    };
+    begin(&mut after, attempt, &SETTINGS);
+    assert_eq!(task(&before), task(&after));
+    after.attempt = None;
+    after.create_unknown_until = Some(at(900));
+    after.first_absent_time = Some(at(1));
+    assert_eq!(task(&before), task(&after));
+    end(&mut after, "uid", EndReason::Deleted, at(2));
+    assert_ne!(task(&before), task(&after));
 }

@@ -245,6 +245,32 @@ pub fn settle_window(tuple: &Tuple, settings: &Settings) -> std::time::Duration 
     }
 }
 
+/// What a ledger entry asks to be done, whoever tries it, and however often.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Task {
+    state: AccessState,
+    origin: Option<Origin>,
+    /// Uid, start and end of each claim.
+    claims: Vec<(String, Timestamp, Timestamp)>,
+    /// Uids.
+    ended: Vec<String>,
+}
+
+/// What a ledger entry asks to be done. It does not change with an attempt or its outcome: two
+/// processes at work on one tuple would otherwise end one another's pauses for ever.
+pub fn task(ledger: &BreakglassAccessSpec) -> Task {
+    let claims = ledger.claims.iter();
+    let ended = ledger.ended.iter();
+    Task {
+        state: ledger.state,
+        origin: ledger.origin,
+        claims: claims
+            .map(|claim| (claim.uid.clone(), claim.start_time, claim.expiry_time))
+            .collect(),
+        ended: ended.map(|ended| ended.uid.clone()).collect(),
+    }
+}
+
 /// What is to be done about a tuple. A failure of one holds up no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {

@@ -134,22 +134,23 @@ fn learn(context: &Context, name: &str, purpose: Purpose, lesson: Lesson) -> Dur
         Lesson::Nothing(wanted) => pause = wanted,
         Lesson::Failed(new) => {
             // That giving failed often must not slow down taking.
-            let before = tuple.hold.filter(|hold| hold.purpose == purpose);
+            let before = tuple.hold.as_ref().filter(|hold| hold.purpose == purpose);
             tuple.tries = before.map_or(1, |_| tuple.tries.saturating_add(1));
             tuple.trouble = new.or(tuple.trouble.take());
             let class = tuple.trouble.as_ref().and_then(|trouble| trouble.class);
-            pause = if class == Some(Class::Blocked) {
+            // What AWS says of a suspended account it says of a busy one too: only the cap is longer.
+            let cap = if class == Some(Class::Blocked) {
                 context.settings.blocked_retry
             } else {
-                let spread = context.spread(name, now);
-                wake::backoff(tuple.tries, context.settings.retry_cap, spread)
+                context.settings.retry_cap
             };
+            pause = wake::backoff(tuple.tries, cap, context.spread(name, now));
         }
     });
     pause
 }
 
-/// Lets the tuple rest for that purpose, as long as its ledger stays as this turn left it.
+/// Lets the tuple rest for that purpose, as long as its ledger asks for the same.
 fn hold(context: &Context, name: &str, purpose: Purpose, pause: Duration) {
     let until = after(context.clock.now(), pause);
     // What was asked for meanwhile did not know of this pause. Whoever has a reason asks again now.
@@ -157,7 +158,7 @@ fn hold(context: &Context, name: &str, purpose: Purpose, pause: Duration) {
     context.memory.update(name, |tuple| {
         tuple.hold = Some(Hold {
             purpose,
-            generation: tuple.generation,
+            task: tuple.task.clone(),
             until,
         });
     });

@@ -12,7 +12,7 @@ use crate::api::access::BreakglassAccess;
 use crate::aws::Seen;
 use crate::clock::after;
 use crate::decide::access::{Known, Reading, Step, Waiting, next};
-use crate::decide::ledger::{Purpose, end, purpose};
+use crate::decide::ledger::{Purpose, end, purpose, task};
 
 /// No turn of the protocol takes more steps; a turn that would is decided again later.
 const MOST_STEPS: usize = 12;
@@ -49,9 +49,8 @@ pub(super) async fn take(
         }
         context.learn_access(begun, &access);
         *purpose_of_turn = purpose(&access.spec, context.clock.now());
-        let generation = access.metadata.generation.unwrap_or_default();
         context.memory.update(name, |tuple| {
-            tuple.generation = generation;
+            tuple.task = task(&access.spec);
             tuple.contact = Some(begun);
         });
         if offline::record(context, &mut access).await? {
@@ -107,9 +106,9 @@ pub(super) async fn take(
 /// The cluster knows less than we: the entry is gone, or it is older than what we have seen. Until the
 /// watch shows that, it would be asked for again and again.
 fn until_listed(context: &Context, name: &str, known: Option<&BreakglassAccess>) -> Waiting {
-    let generation = known.and_then(|access| access.metadata.generation);
+    let known = known.map(|access| task(&access.spec));
     context.memory.update(name, |tuple| {
-        tuple.generation = generation.unwrap_or_default();
+        tuple.task = known.unwrap_or_default();
     });
     Waiting::Until(after(context.clock.now(), WATCH_BEHIND))
 }
@@ -165,9 +164,8 @@ pub(super) async fn write(
 ) -> Result<BreakglassAccess, Failure> {
     let written = context.write_access(access).await?;
     let name = written.metadata.name.as_deref().unwrap_or_default();
-    let generation = written.metadata.generation.unwrap_or_default();
     context
         .memory
-        .update(name, |tuple| tuple.generation = generation);
+        .update(name, |tuple| tuple.task = task(&written.spec));
     Ok(written)
 }
