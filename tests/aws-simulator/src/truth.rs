@@ -124,6 +124,8 @@ pub struct TrueGroup {
     pub id: String,
     /// The name.
     pub display_name: String,
+    /// Whether a directory synchronisation manages it, by its external ids.
+    pub managed: bool,
     /// The members.
     pub members: Vec<TrueMember>,
 }
@@ -316,6 +318,7 @@ fn instance(instance: &Instance, now: Timestamp) -> TrueInstance {
     let group = |group: &crate::world::directory::Group| TrueGroup {
         id: group.id.clone(),
         display_name: group.display_name.clone(),
+        managed: !group.external_ids.is_empty(),
         members: directory
             .memberships(now)
             .filter(|membership| membership.group_id == group.id)

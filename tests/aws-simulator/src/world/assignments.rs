@@ -205,7 +205,10 @@ impl Facts<'_> {
 
     fn effect(&self, operation: &Operation, outcome: &Result<(), String>) -> Option<bool> {
         match (operation.kind, outcome) {
-            (OperationKind::Creation, Ok(())) => Some(true),
+            // An account may go between the status and the effect.
+            (OperationKind::Creation, Ok(())) => {
+                (self.account_is_active)(&operation.tuple.account).then_some(true)
+            }
             (OperationKind::Deletion, Ok(())) => Some(false),
             (OperationKind::Deletion, Err(_)) => {
                 let removes = self.as_orphan(operation) == OrphanDelete::FailsAndRemoves;
