@@ -16,6 +16,13 @@ pub struct Fate {
 }
 
 impl Fate {
+    /// Whether anything else happens to it than what always does.
+    pub fn is_trouble(&self) -> bool {
+        !(self.before.is_zero() && self.after.is_zero())
+            || self.instead.is_some()
+            || self.reply.is_some()
+    }
+
     /// The server does nothing, and this happens.
     pub fn instead(ending: Ending) -> Self {
         Self {

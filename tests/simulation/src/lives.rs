@@ -137,6 +137,7 @@ pub fn life(name: &'static str, mut deeds: Vec<(Second, Deed)>) -> Life {
         replicas: 1,
         lease: 120,
         delegated: false,
+        lag: 0,
         crowd: 0,
         audit_fails: false,
         cloud: Cloud {

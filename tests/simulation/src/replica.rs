@@ -78,6 +78,8 @@ pub struct Machines {
     pub settings: Settings,
     /// The account that controllers come from.
     pub account: &'static str,
+    /// How much what the API server's caches tell is behind.
+    pub lag: std::time::Duration,
     /// Whether the disk is full that the audit trail is written to.
     pub audit_fails: bool,
 }
@@ -203,6 +205,7 @@ impl Replica {
         let client = machines
             .api
             .connect(&actor)
+            .lagging(machines.lag)
             .through(move |call| lines.api(&me, call))
             .watching(move |_, _| event_lines.event(&event_me))
             .client("breakglass");

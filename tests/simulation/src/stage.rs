@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api_simulator::{ApiSimulator, Snapshot};
-use aws_simulator::{Clock, Simulator};
+use aws_simulator::{Change, Clock, Simulator};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -193,6 +193,7 @@ impl Stage {
                 lines: Arc::clone(&observer) as Arc<dyn Lines>,
                 settings,
                 account,
+                lag: Duration::from_secs(story.setting.lag),
                 audit_fails: story.setting.audit_fails,
             },
             replicas: (0..story.setting.replicas).map(Replica::new).collect(),
@@ -270,6 +271,12 @@ impl Stage {
         self.observer.lock().checker.on_disturbed(until);
     }
 
+    /// AWS does not do for that long what it otherwise does.
+    fn aws_disturbed(&mut self, lasts: Second) {
+        let until = self.now() + lasts;
+        self.observer.lock().checker.on_aws_disturbed(until);
+    }
+
     async fn act(&mut self, cue: Cue) {
         match cue {
             Cue::Tick => {
@@ -296,7 +303,7 @@ impl Stage {
         let settled = self.undisturbed_since + self.lease + 10 * 60;
         let any_up = self.replicas.iter().any(Replica::is_up);
         if any_up && self.now() > settled {
-            self.observer.lock().checker.on_undisturbed();
+            self.observer.lock().checker.on_undisturbed(settled);
         }
         self.observer.forget(&self.machines);
     }
@@ -334,10 +341,11 @@ impl Stage {
                 self.network.begin_api(now, trouble);
             }
             Deed::AwsTrouble(trouble) => {
-                self.disturbed(trouble.lasts);
+                self.aws_disturbed(trouble.lasts);
                 self.network.begin_aws(now, trouble);
             }
             Deed::Outage(outage, lasts) => {
+                self.aws_disturbed(lasts);
                 self.outages.push((now + lasts, outage));
                 self.set_outages();
                 self.cue(now + lasts, Cue::OutageEnds);
@@ -357,7 +365,16 @@ impl Stage {
             }
             Deed::Compact => self.machines.api.compact(),
             Deed::EndWatches => self.machines.api.end_watches(),
-            people => self.people.act(&people),
+            people => {
+                match people {
+                    // Who has taken on a role goes on with that session until it is renewed.
+                    Deed::Aws(Change::ExpireSessions { .. }) => self.aws_disturbed(60 * 60),
+                    Deed::Aws(_) => self.observer.lock().checker.on_changed_in_aws(),
+                    Deed::KeysExpire(lasts) => self.aws_disturbed(lasts),
+                    _ => {}
+                }
+                self.people.act(&people);
+            }
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Setting {
     /// Whether they work from an account to which the administration of Identity Center is delegated, not
     /// from the one that owns it.
     pub delegated: bool,
+    /// How many seconds what the API server's caches tell is behind.
+    pub lag: Second,
     /// How many people there are besides those who are in every story.
     pub crowd: usize,
     /// Whether the disk is full that the audit trail is written to.

@@ -2,15 +2,15 @@
 
 use breakglass::api::access::Claim;
 use breakglass::api::tuple::Tuple;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Checker;
 use super::grants::{Asked, GrantHistory, Said};
 
 /// A person and an entitlement, as a tuple names them and as a grant asks for them.
-type Names<'a> = (&'a str, Option<&'a str>, &'a str);
+pub(super) type Names<'a> = (&'a str, Option<&'a str>, &'a str);
 
-fn names(tuple: &Tuple) -> Names<'_> {
+pub(super) fn names(tuple: &Tuple) -> Names<'_> {
     match tuple {
         Tuple::AccountAssignment(t) => (&t.user, Some(&t.account), &t.permission_set),
         Tuple::IdentityCenterGroup(t) => (&t.user, None, &t.group),
@@ -20,11 +20,11 @@ fn names(tuple: &Tuple) -> Names<'_> {
 
 impl Asked {
     /// From when on it asks for access.
-    fn begins(&self) -> Timestamp {
+    pub(super) fn begins(&self) -> Timestamp {
         self.spec.start_time.unwrap_or(self.created)
     }
 
-    fn names(&self) -> Option<Names<'_>> {
+    pub(super) fn names(&self) -> Option<Names<'_>> {
         let (user, target) = (&self.spec.user, &self.spec.target);
         let assignment = target.account_assignment.as_ref();
         let group = target.identity_center_group.as_ref();
@@ -91,29 +91,44 @@ impl Checker {
         })
     }
 
-    /// Whether throughout the span its grant was gone, was to end, asked for something else, was over, or
-    /// was denied.
+    /// Whether throughout the span that grant was gone, was to end, asked for something else, was over, or
+    /// was denied. Any start will do for who names none.
     pub(super) fn must_be_over(
         &self,
         tuple: &Tuple,
-        claim: &Claim,
+        (uid, start): (&str, Option<Timestamp>),
         from: Timestamp,
         to: Timestamp,
     ) -> bool {
-        let Some(history) = self.history(claim) else {
+        let Some(history) = self.written.grants.get(uid) else {
             return true;
         };
         history.during(from, to).all(|said| match said {
             Said::Nothing | Said::End => true,
             Said::Nonsense => false,
             Said::Asks(asked) => {
-                let namespace = &claim.grant.namespace;
+                let namespace = &history.namespace;
                 asked.names() != Some(names(tuple))
-                    || asked.begins() != claim.start_time
+                    || start.is_some_and(|start| start != asked.begins())
                     || asked.spec.expiry_time <= from
                     || self.written.denied_throughout(from, to, namespace, asked)
             }
         })
+    }
+
+    /// Since when, without a break until now, it has been so.
+    pub(super) fn over_since(&self, tuple: &Tuple, uid: &str, now: Timestamp) -> Option<Timestamp> {
+        let history = self.written.grants.get(uid)?;
+        let mut instants: Vec<_> = history
+            .instants(now)
+            .chain(self.written.policy_instants(now))
+            .collect();
+        instants.sort_unstable();
+        // What was valid until an instant is of no account after it.
+        let after = |at: &Timestamp| *at + SignedDuration::from_millis(1);
+        instants
+            .into_iter()
+            .find(|at| self.must_be_over(tuple, (uid, None), after(at).min(now), now))
     }
 
     /// Whether the claim's time, or what its grant asked for of late, is over.
@@ -136,7 +151,7 @@ impl Checker {
         let first = pinned.next();
         let gone = |said: &Said| matches!(said, Said::Nothing | Said::End);
         history.during(self.begin, now).any(gone)
-            || history.ended.is_some()
+            || history.ended_by_others.is_some()
             || pinned.any(|later| Some(later) != first)
             || self
                 .asked_during(claim, from, now)

@@ -12,12 +12,14 @@ use serde_json::Value;
 use super::ledgers::Ledger;
 use super::rows::Key;
 use super::{Checker, is_held};
+use crate::story::Second;
 
 impl Checker {
     /// Asked from time to time, while a controller has worked undisturbed for a while.
-    pub fn on_undisturbed(&mut self) {
+    pub fn on_undisturbed(&mut self, settled: Second) {
         self.look_at_aws();
         let now = self.aws.now();
+        self.ask_what_is_wanted(self.time_of(settled), now);
         let silent: Vec<_> = self
             .ledgers
             .iter()
@@ -33,7 +35,9 @@ impl Checker {
         let claimed = claimed.flat_map(|spec| spec.claims.iter().map(|claim| (&spec.tuple, claim)));
         let kept: Vec<_> = claimed
             .filter(|(tuple, claim)| {
-                claim.expiry_time <= from || self.must_be_over(tuple, claim, from, now)
+                let start = Some(claim.start_time);
+                claim.expiry_time <= from
+                    || self.must_be_over(tuple, (&claim.uid, start), from, now)
             })
             .map(|(tuple, claim)| (tuple.summary(), claim.grant.name.clone()))
             .collect();
@@ -46,9 +50,8 @@ impl Checker {
     fn is_overdue(&self, ledger: &Ledger, now: Timestamp) -> bool {
         let spec = &ledger.access.spec;
         let row = self.rows.get(&Key::from(&spec.tuple));
-        let there =
-            row.is_some_and(|row| row.present && row.by_us) && self.is_anybodys(&spec.tuple);
-        let ended = spec.ended.iter().filter(|ended| !ended.settled);
+        let there = row.is_some_and(|row| row.present && row.ours) && self.is_anybodys(&spec.tuple);
+        let ended = spec.ended.iter();
         let expired = spec.claims.iter().filter(|claim| claim.expiry_time <= now);
         let last = ended
             .map(|ended| ended.time)
@@ -64,7 +67,7 @@ impl Checker {
         let left: Vec<_> = self
             .rows
             .iter()
-            .filter(|(_, row)| row.present && row.by_us)
+            .filter(|(_, row)| row.present && row.ours)
             .map(|(key, row)| (key.clone(), row.since))
             .collect();
         for (key, since) in left {
@@ -122,29 +125,49 @@ impl Checker {
 
     /// A controller took its finalizer off a grant: before its access is gone only where that took too long.
     pub(super) fn on_let_go(&mut self, uid: &str, now: Timestamp) {
-        let of_this = |ledger: &Ledger| {
-            let ended = ledger.access.spec.ended.iter();
-            ended
-                .filter(|ended| ended.uid == uid && !ended.settled)
-                .map(|ended| ended.time)
-                .max()
-        };
-        let early = self.ledgers.iter().find(|(_, ledger)| {
-            let key = Key::from(&ledger.access.spec.tuple);
-            let row = self.rows.get(&key).filter(|_| self.key_is_anybodys(&key));
-            let stands = row.is_some_and(|row| {
-                row.present && row.by_us && row.since < now - super::TURN - self.staleness(&key)
-            });
+        let claimed = self.is_claimed(uid);
+        self.ask("R9", !claimed, || {
+            format!("{uid} was let go while it is claimed")
+        });
+        let early = self.stands_for(uid, now);
+        let early = early.filter(|(_, ended)| now.duration_since(*ended) < HELD_FOR);
+        self.ask("R3", early.is_none(), || {
+            format!("{uid} was let go while {early:?} stands")
+        });
+    }
+
+    /// A controller writes into the status of a grant that it has ended.
+    pub(super) fn on_said_ended(&mut self, uid: &str, now: Timestamp) {
+        let claimed = self.is_claimed(uid);
+        self.ask("R6", !claimed, || {
+            format!("{uid} is said to have ended while it is claimed")
+        });
+        let early = self.stands_for(uid, now);
+        self.ask("R3", early.is_none(), || {
+            format!("{uid} is said to have ended while {early:?} stands")
+        });
+    }
+
+    fn is_claimed(&self, uid: &str) -> bool {
+        let mut ledgers = self.ledgers.values();
+        ledgers.any(|ledger| ledger.spec().claims.iter().any(|claim| claim.uid == uid))
+    }
+
+    /// The access that was given for a grant, and stands with nobody else to need it, and when that grant ended.
+    fn stands_for(&self, uid: &str, now: Timestamp) -> Option<(String, Timestamp)> {
+        self.ledgers.iter().find_map(|(name, ledger)| {
+            let spec = ledger.spec();
+            let mut ended = spec.ended.iter();
+            let ended = ended.find(|ended| ended.uid == uid)?.time;
+            let key = Key::from(&spec.tuple);
+            let row = self.rows.get(&key).filter(|_| self.key_is_anybodys(&key))?;
+            // A reading may be as old as the listing that it is from.
+            let old = row.since < (now - super::TURN - self.staleness(&key)).min(ended);
             let skew = self.skew();
-            let mut claims = ledger.access.spec.claims.iter();
+            let mut claims = spec.claims.iter();
             let covered = claims.any(|claim| claim.start_time <= now + skew);
-            let ended = of_this(ledger);
-            stands && !covered && ended.is_some_and(|ended| now.duration_since(ended) < HELD_FOR)
-        });
-        let name = early.map(|(name, _)| name.clone());
-        self.ask("R3", name.is_none(), || {
-            format!("{uid} was let go while {name:?} stands")
-        });
+            (row.present && row.ours && old && !covered).then(|| (name.clone(), ended))
+        })
     }
 
     /// The cluster has forgotten what was written since the backup: everything is read anew.
@@ -154,11 +177,11 @@ impl Checker {
         for object in self.api.list("breakglassgrants") {
             let uid = object.pointer("/metadata/uid").and_then(Value::as_str);
             there.push(uid.unwrap_or_default().to_owned());
-            self.written.grant(now, None, Some(&object));
+            self.written.grant(now, true, None, Some(&object));
         }
         for uid in before.into_iter().filter(|uid| !there.contains(uid)) {
             let object = self.written.grants[&uid].object.clone();
-            self.written.grant(now, object.as_ref(), None);
+            self.written.grant(now, true, object.as_ref(), None);
         }
         self.written.forget_policies();
         for object in self.api.list("breakglasspolicies") {
@@ -188,8 +211,9 @@ impl Checker {
             .collect();
         let mut forgotten = 0;
         for (key, row) in &mut self.rows {
-            if row.present && row.by_us && !ours.contains(key) {
+            if row.present && row.ours && !ours.contains(key) {
                 row.by_us = false;
+                row.ours = false;
                 forgotten += 1;
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use breakglass::api::grant::{BreakglassGrantSpec, GrantTarget};
-use breakglass::api::policy::{BreakglassPolicySpec, Effect, Ownership};
+use breakglass::api::policy::{BreakglassPolicySpec, Effect, OnExternalRemoval, Ownership};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -49,6 +49,12 @@ pub struct GrantHistory {
     pub object: Option<Value>,
     /// When an end was first written into its status.
     pub ended: Option<Timestamp>,
+    /// When somebody who is no controller first did so.
+    pub ended_by_others: Option<Timestamp>,
+    /// Whether somebody who is no controller ever wrote its status.
+    pub forged: bool,
+    /// Whether it was to end for so long that a controller has seen it, whatever it says now.
+    pub seen_to_end: bool,
 }
 
 /// All grants and policies.
@@ -89,10 +95,50 @@ impl GrantHistory {
         now.is_some() && self.ended.is_some_and(|since| since <= then)
     }
 
-    /// Since when it is gone, or to end, whatever else it says.
-    pub fn over_since(&self) -> Option<Timestamp> {
-        let over = |(_, said): &&(Timestamp, Said)| matches!(said, Said::Nothing | Said::End);
-        self.said.iter().find(over).map(|(at, _)| *at)
+    /// Whether it was ever gone or to end, pointed at something else, or past its expiry.
+    pub fn was_ever_over(&self, now: Timestamp) -> bool {
+        let ends = self.said.iter().skip(1).map(|(at, _)| *at).chain([now]);
+        let mut first = None;
+        self.said
+            .iter()
+            .zip(ends)
+            .any(|((_, said), end)| match said {
+                Said::Nothing | Said::End => true,
+                Said::Nonsense => false,
+                Said::Asks(asked) => {
+                    let same = *first.get_or_insert_with(|| asked.pinned()) == asked.pinned();
+                    !same || asked.spec.expiry_time <= end
+                }
+            })
+    }
+
+    /// Instants at which what it says may have become something else, up to then.
+    pub fn instants(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
+        let expiry = |said: &Said| match said {
+            Said::Asks(asked) => Some(asked.spec.expiry_time),
+            _ => None,
+        };
+        let all = self.said.iter();
+        all.flat_map(move |(at, said)| [Some(*at), expiry(said)])
+            .flatten()
+            .filter(move |at| *at <= now)
+    }
+
+    /// All that it ever asked for.
+    pub fn ever_asked(&self) -> impl Iterator<Item = &Asked> {
+        self.said.iter().filter_map(|(_, said)| match said {
+            Said::Asks(asked) => Some(&**asked),
+            _ => None,
+        })
+    }
+
+    /// Since when it has been to end.
+    pub fn to_end_since(&self) -> Option<Timestamp> {
+        let last = self
+            .said
+            .last()
+            .filter(|(_, said)| matches!(said, Said::End));
+        last.map(|(at, _)| *at)
     }
 
     /// What it says now.
@@ -121,7 +167,13 @@ fn spans<T>(
 
 impl Written {
     /// Takes a new version of a grant in.
-    pub fn grant(&mut self, now: Timestamp, before: Option<&Value>, after: Option<&Value>) {
+    pub fn grant(
+        &mut self,
+        now: Timestamp,
+        by_controller: bool,
+        before: Option<&Value>,
+        after: Option<&Value>,
+    ) {
         let Some(object) = after.or(before) else {
             return;
         };
@@ -137,10 +189,20 @@ impl Written {
                 said: Vec::new(),
                 object: None,
                 ended: None,
+                ended_by_others: None,
+                forged: false,
+                seen_to_end: false,
             });
         history.object = after.cloned();
-        if after.is_some_and(|object| object.pointer("/status/endedTime").is_some()) {
+        let status =
+            |object: Option<&Value>| object.and_then(|object| object.get("status")).cloned();
+        let forged = !by_controller && before.is_some() && status(before) != status(after);
+        history.forged |= forged && after.is_some();
+        if after.is_some_and(super::says_ended) {
             history.ended.get_or_insert(now);
+            if forged {
+                history.ended_by_others.get_or_insert(now);
+            }
         }
         let said = after.map_or(Said::Nothing, said);
         if history.said.is_empty() || !same(history.now(), &said) {
@@ -206,15 +268,32 @@ impl Written {
         asked: &Asked,
         expiry: Timestamp,
     ) -> bool {
-        spans(&self.policy_sets, from, to).any(|set| {
-            !set.doubtful
-                && !set.denies(namespace, asked)
-                && set.readable.iter().any(|policy| {
-                    policy.effect == Effect::Allow
-                        && policy::matches(policy, namespace, asked)
-                        && short_enough(policy, asked, expiry)
-                })
-        })
+        spans(&self.policy_sets, from, to).any(|set| set.admits(namespace, asked, expiry))
+    }
+
+    /// Whether at all times in the span a policy admitted it, until its expiry, and none denied it.
+    pub fn admitted_throughout(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        namespace: &str,
+        asked: &Asked,
+    ) -> bool {
+        spans(&self.policy_sets, from, to)
+            .all(|set| set.admits(namespace, asked, asked.spec.expiry_time))
+    }
+
+    /// Whether some policy in force in the span lets what is taken away by hand end its claim.
+    pub fn ends_on_removal(&self, from: Timestamp, to: Timestamp) -> bool {
+        spans(&self.policy_sets, from, to)
+            .flat_map(|set| &set.readable)
+            .any(|policy| policy.on_external_removal == OnExternalRemoval::End)
+    }
+
+    /// When the policies changed, up to then.
+    pub fn policy_instants(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
+        let all = self.policy_sets.iter().map(|(at, _)| *at);
+        all.filter(move |at| *at <= now)
     }
 
     /// Whether some policy in force in the span says that its entitlements are given by nobody else.
@@ -226,6 +305,16 @@ impl Written {
 }
 
 impl PolicySet {
+    fn admits(&self, namespace: &str, asked: &Asked, expiry: Timestamp) -> bool {
+        !self.doubtful
+            && !self.denies(namespace, asked)
+            && self.readable.iter().any(|policy| {
+                policy.effect == Effect::Allow
+                    && policy::matches(policy, namespace, asked)
+                    && short_enough(policy, asked, expiry)
+            })
+    }
+
     fn denies(&self, namespace: &str, asked: &Asked) -> bool {
         self.readable.iter().any(|policy| {
             policy.effect == Effect::Deny && policy::matches(policy, namespace, asked)

@@ -7,6 +7,7 @@ use breakglass::api::access::{
     AccessState, Attempt, BreakglassAccess, BreakglassAccessSpec, Claim, EndReason, Operation,
     Origin,
 };
+use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
 
 use super::rows::{Key, Row};
@@ -43,7 +44,7 @@ pub struct Announced {
 }
 
 impl Ledger {
-    fn spec(&self) -> &BreakglassAccessSpec {
+    pub fn spec(&self) -> &BreakglassAccessSpec {
         &self.access.spec
     }
 
@@ -64,7 +65,7 @@ impl Ledger {
 }
 
 /// A claim is made so long before its start at most, so that no gap is left.
-const CLAIMED_BEFORE: SignedDuration = SignedDuration::from_secs(60);
+pub const CLAIMED_BEFORE: SignedDuration = SignedDuration::from_secs(60);
 
 /// Claims for which access is due at that time, whatever the clock.
 pub fn due(
@@ -207,7 +208,7 @@ impl Checker {
             });
             let says_so = self.written.grants.get(&claim.uid);
             let says_so = says_so.is_some_and(|grant| grant.says_ended_since(now - TURN));
-            let ended = says_so || self.ended.contains(&claim.uid);
+            let ended = says_so || self.ended.contains(&claim.uid) || self.ended_unclaimed(claim);
             self.ask("R8", !ended, || {
                 format!("{who} was claimed again after its end")
             });
@@ -235,6 +236,13 @@ impl Checker {
         }
     }
 
+    /// Whether it was to end before it was ever claimed, and a controller knows: only a status remembers that.
+    fn ended_unclaimed(&self, claim: &Claim) -> bool {
+        let history = self.written.grants.get(&claim.uid);
+        history.is_some_and(|history| history.seen_to_end && !history.forged)
+            && self.restored.is_none()
+    }
+
     /// Whether that grant claims another tuple.
     fn claimed_elsewhere(&self, uid: &str, key: &Key) -> bool {
         self.ledgers.values().map(Ledger::spec).any(|other| {
@@ -242,9 +250,9 @@ impl Checker {
         })
     }
 
-    /// Whether a reading begun within the last turn may have shown it present.
+    /// Whether a reading begun within the last turn may have shown it present, and we have not taken it away.
     fn was_present(&self, key: &Key, row: &Row, now: Timestamp) -> bool {
-        row.present || row.since >= now - TURN - self.staleness(key)
+        row.present || (!row.by_us && row.since >= now - TURN - self.staleness(key))
     }
 
     /// A claim became an ended one.
@@ -252,7 +260,7 @@ impl Checker {
         self.ended.insert(claim.uid.clone());
         let due = match reason {
             EndReason::Expired => self.has_expired(claim, now),
-            EndReason::RemovedExternally => self.was_removed(key, now),
+            EndReason::RemovedExternally => self.was_removed(claim, key, now),
             _ => self.has_ended(claim, now),
         };
         let who = &claim.grant.name;
@@ -261,31 +269,36 @@ impl Checker {
         });
     }
 
-    fn was_removed(&self, key: &Key, now: Timestamp) -> bool {
+    /// Whether somebody took it away after it was claimed, and a policy lets that end the claim.
+    fn was_removed(&self, claim: &Claim, key: &Key, now: Timestamp) -> bool {
         let row = self.rows.get(key);
+        let claimed = self.claimed.get(&claim.uid).copied().unwrap_or(self.begin);
+        let ends = self.written.ends_on_removal(claimed - TURN, now);
         // What we took away before a backup was put back that does not know it is missing too.
         let forgotten = |row: &Row| !row.present && self.restored.is_some_and(|at| row.since <= at);
-        row.is_some_and(|row| row.taken_by_others.is_some_and(|at| at <= now) || forgotten(row))
+        let taken = |row: &Row| row.taken_by_others.is_some_and(|at| at >= claimed - TURN);
+        // What AWS called done may be gone with its account before it came.
+        let gone = self.changed_in_aws >= claimed - TURN;
+        ends && (gone || row.is_some_and(|row| taken(row) || forgotten(row)))
     }
 
     /// The state of a ledger entry changed, or not.
     fn on_state(&mut self, name: &str, old: &BreakglassAccessSpec, new: &BreakglassAccessSpec) {
         let closes = old.state != AccessState::Closed && new.state == AccessState::Closed;
         if closes && old.origin == Some(Origin::Created) {
-            let key = Key::from(&new.tuple);
-            let left = self
-                .rows
-                .get(&key)
-                .filter(|row| row.present && row.by_us && self.key_is_anybodys(&key))
-                .map(|row| row.since);
-            self.ask("R3", left.is_none(), || {
-                format!("{name} was closed while access of ours stands since {left:?}")
-            });
-            let landing = self.creates_on_their_way(&key);
-            self.ask("R3", !landing, || {
-                format!("{name} was closed while a Create may still land")
-            });
+            self.on_closed(name, &new.tuple);
         }
+        let settled = |spec: &BreakglassAccessSpec, uid: &str| {
+            let mut ended = spec.ended.iter();
+            ended.any(|ended| ended.uid == uid && ended.settled)
+        };
+        let early = new.ended.iter().find(|ended| {
+            ended.settled && !settled(old, &ended.uid) && new.state != AccessState::Closed
+        });
+        let early = early.map(|ended| ended.grant.name.clone());
+        self.ask("R3", early.is_none(), || {
+            format!("{name}: the end of {early:?} is called settled before it is closed")
+        });
         if old.origin == Some(Origin::PreExisting) && new.origin == Some(Origin::Created) {
             self.violated("R4", format!("{name} stood before us and became ours"));
         }
@@ -299,6 +312,38 @@ impl Checker {
                 "R4",
                 format!("a delete of {name} was announced, which is not ours"),
             );
+        }
+    }
+
+    /// What was ours is called gone.
+    fn on_closed(&mut self, name: &str, tuple: &Tuple) {
+        let key = &Key::from(tuple);
+        let now = self.aws.now();
+        let row = self.rows.get(key).cloned();
+        let left = row
+            .as_ref()
+            .filter(|row| row.present && self.key_is_anybodys(key));
+        let by_a_person_of_late =
+            |row: &Row| !row.by_us && row.since >= now - TURN - self.staleness(key);
+        if left.is_some_and(by_a_person_of_late) {
+            self.residue("given by a person while the ledger closed");
+            if let Some(row) = self.rows.get_mut(key) {
+                row.ours = false;
+            }
+        } else {
+            let left = left.filter(|row| row.ours).map(|row| row.since);
+            self.ask("R3", left.is_none(), || {
+                format!("{name} was closed while access of ours stands since {left:?}")
+            });
+        }
+        let landing = self.creates_on_their_way(key) || self.deletes_on_their_way(key);
+        self.ask("R3", !landing, || {
+            format!("{name} was closed while a Create or a Delete may still land")
+        });
+        // What has lost its person or its entitlement is gone by another word of AWS.
+        let is_there = self.is_there(&self.aws.truth(), tuple);
+        if let Some(row) = row.filter(|row| !row.present && is_there) {
+            self.ask_for_two_readings(name, key, row.since);
         }
     }
 }

@@ -7,10 +7,12 @@ mod grants;
 mod ledgers;
 mod order;
 mod policy;
+mod readings;
 mod reads;
 mod rows;
 mod sends;
 mod sessions;
+mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,13 +21,16 @@ use api_simulator::{ApiSimulator, Commit};
 use aws_simulator::{Service, Simulator};
 use breakglass::api::FINALIZER;
 use breakglass::api::access::BreakglassAccess;
+use breakglass::config::Settings;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use crate::replica::Run;
 use crate::story::{Second, Setting, clock};
 use grants::Written;
 use ledgers::Ledger;
 use order::Line;
+use readings::Readings;
 use reads::Reads;
 use rows::Row;
 use sessions::Promises;
@@ -58,6 +63,16 @@ fn is_controller(actor: &str) -> bool {
     actor.contains('/')
 }
 
+fn uid_of(object: &Value) -> &str {
+    let uid = object.pointer("/metadata/uid").and_then(Value::as_str);
+    uid.unwrap_or_default()
+}
+
+/// Whether the status of that grant says that it has ended.
+fn says_ended(grant: &Value) -> bool {
+    grant.pointer("/status/endedTime").is_some()
+}
+
 /// Whether a controller holds that grant.
 fn is_held(grant: &Value) -> bool {
     let finalizers = grant
@@ -76,8 +91,12 @@ pub struct Checker {
     staleness: SignedDuration,
     /// The same for IAM.
     iam_staleness: SignedDuration,
-    /// So long after its last contact with the ledger a controller may take away what has expired.
-    offline_authority: SignedDuration,
+    settings: Settings,
+    lease: SignedDuration,
+    /// Whether controllers come from an account to which Identity Center is delegated.
+    delegated: bool,
+    /// When controllers read what, of late.
+    readings: Readings,
     written: Written,
     reads: Reads,
     promises: Promises,
@@ -88,8 +107,16 @@ pub struct Checker {
     /// Since when no trouble, and no crash, has kept a controller from its work.
     undisturbed_since: Timestamp,
     effects_seen: u64,
-    /// By how much the clock of a replica is off.
-    offsets: BTreeMap<usize, SignedDuration>,
+    /// Until when AWS did not do what it otherwise does.
+    aws_undisturbed_since: Timestamp,
+    /// When somebody last changed something in AWS besides who has what.
+    changed_in_aws: Timestamp,
+    /// When somebody who is no controller last wrote something to the cluster, or changed who has what.
+    changed_by_people: Timestamp,
+    /// When a call of that process to the API server last went wrong.
+    cut_off: BTreeMap<String, Timestamp>,
+    /// By how much the clock of a replica is off, and since when.
+    offsets: BTreeMap<usize, (SignedDuration, Timestamp)>,
     /// When a Create was last sent for it.
     created: BTreeMap<Key, Timestamp>,
     /// When each grant, by uid, was claimed last.
@@ -114,15 +141,16 @@ impl Checker {
         let cloud = &setting.cloud;
         let millis =
             |millis: u64| SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
-        let offline_authority = setting.settings.offline_authority;
         Self {
             api,
             aws,
             begin,
             staleness: millis(cloud.staleness),
             iam_staleness: millis(cloud.iam_staleness),
-            offline_authority: SignedDuration::try_from(offline_authority)
-                .unwrap_or(SignedDuration::MAX),
+            settings: setting.settings.clone(),
+            lease: SignedDuration::from_secs(setting.lease.try_into().unwrap_or(i64::MAX)),
+            delegated: setting.delegated,
+            readings: Readings::default(),
             written: Written::default(),
             reads: Reads::default(),
             promises: Promises::default(),
@@ -130,6 +158,10 @@ impl Checker {
             rows: BTreeMap::new(),
             lines: BTreeMap::new(),
             undisturbed_since: begin,
+            aws_undisturbed_since: begin,
+            changed_in_aws: begin,
+            changed_by_people: begin,
+            cut_off: BTreeMap::new(),
             effects_seen: 0,
             offsets: BTreeMap::new(),
             created: BTreeMap::new(),
@@ -150,16 +182,26 @@ impl Checker {
         let (before, after) = (commit.before.as_deref(), commit.after.as_deref());
         match commit.resource.as_str() {
             "breakglassgrants" => {
-                self.written.grant(now, before, after);
+                let by_controller = is_controller(&commit.actor);
+                self.on_written(now, by_controller, before, after);
                 self.promises.read(after);
-                if let Some(before) = before.filter(|before| {
-                    is_held(before) && !after.is_some_and(is_held) && is_controller(&commit.actor)
-                }) {
-                    let uid = before.pointer("/metadata/uid").and_then(Value::as_str);
-                    self.on_let_go(uid.unwrap_or_default(), now);
+                if let Some(before) = before
+                    .filter(|before| is_held(before) && !after.is_some_and(is_held))
+                    .filter(|_| by_controller)
+                {
+                    self.on_let_go(uid_of(before), now);
+                }
+                if let Some(after) = after
+                    .filter(|after| says_ended(after) && !before.is_some_and(says_ended))
+                    .filter(|_| by_controller)
+                {
+                    self.on_said_ended(uid_of(after), now);
                 }
             }
-            "breakglasspolicies" => self.written.policy(now, &commit.name, after),
+            "breakglasspolicies" => {
+                self.written.policy(now, &commit.name, after);
+                self.changed_by_people = now;
+            }
             "breakglassaccesses" => {
                 let parse = |object: Option<&Value>| {
                     object.and_then(|object| {
@@ -188,13 +230,27 @@ impl Checker {
 
     /// The clock of a replica is off by so much from now on.
     pub fn on_clock(&mut self, replica: usize, offset: SignedDuration) {
-        self.offsets.insert(replica, offset);
+        self.offsets.insert(replica, (offset, self.aws.now()));
     }
 
     /// Something keeps controllers from their work until then.
     pub fn on_disturbed(&mut self, until: Second) {
-        let until = i64::try_from(until).unwrap_or(i64::MAX);
-        self.undisturbed_since = self.begin + SignedDuration::from_secs(until);
+        self.undisturbed_since = self.time_of(until);
+    }
+
+    /// AWS does not do until then what it otherwise does.
+    pub fn on_aws_disturbed(&mut self, until: Second) {
+        self.aws_undisturbed_since = self.aws_undisturbed_since.max(self.time_of(until));
+    }
+
+    /// Somebody changes something in AWS besides who has what.
+    pub fn on_changed_in_aws(&mut self) {
+        self.changed_in_aws = self.aws.now();
+    }
+
+    /// A call of that process to the API server goes wrong.
+    pub fn on_cut_off(&mut self, run: &Run) {
+        self.cut_off.insert(run.actor(), self.aws.now());
     }
 
     /// An old backup was put back: what was written since is forgotten.
@@ -202,6 +258,39 @@ impl Checker {
         let now = self.aws.now();
         self.restored = Some(now);
         self.read_all_again(now);
+    }
+
+    /// Since when neither the cluster nor AWS, nor a crash, has kept a controller from its work.
+    fn all_undisturbed_since(&self) -> Timestamp {
+        self.undisturbed_since.max(self.aws_undisturbed_since)
+    }
+
+    /// From when on it shows: a leader that died is followed when its lease has ended, and then looks at
+    /// everything.
+    fn settled_since(&self) -> Timestamp {
+        self.undisturbed_since + self.lease + SignedDuration::from_mins(10)
+    }
+
+    /// Somebody wrote a grant.
+    fn on_written(
+        &mut self,
+        now: Timestamp,
+        by_controller: bool,
+        before: Option<&Value>,
+        after: Option<&Value>,
+    ) {
+        if !by_controller {
+            self.changed_by_people = now;
+        }
+        let uid = after.or(before).map(uid_of).unwrap_or_default();
+        let settled = self.settled_since();
+        if let Some(history) = self.written.grants.get_mut(uid) {
+            let seen = history.to_end_since().is_some_and(|since| {
+                since >= settled && now.duration_since(since) > SignedDuration::from_mins(1)
+            });
+            history.seen_to_end |= seen;
+        }
+        self.written.grant(now, by_controller, before, after);
     }
 
     /// How old a reading of that may be.
@@ -216,7 +305,7 @@ impl Checker {
     fn skew(&self) -> SignedDuration {
         // A replica whose clock is further off must notice, and take the time of others.
         let most = SignedDuration::from_secs(31);
-        let off = self.offsets.values().map(|offset| offset.abs()).max();
+        let off = self.offsets.values().map(|(offset, _)| offset.abs()).max();
         off.unwrap_or_default().min(most)
     }
 
@@ -235,6 +324,10 @@ impl Checker {
 
     fn residue(&mut self, which: &'static str) {
         *self.residues.entry(which).or_default() += 1;
+    }
+
+    fn time_of(&self, second: Second) -> Timestamp {
+        self.begin + SignedDuration::from_secs(i64::try_from(second).unwrap_or(i64::MAX))
     }
 
     fn second(&self, time: Timestamp) -> Second {

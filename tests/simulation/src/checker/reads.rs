@@ -7,6 +7,7 @@ use breakglass::api::access::{BreakglassAccess, Claim, Operation};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::grants::Said;
 use super::{Checker, TURN};
 
 const GRANTS: &str = "breakglassgrants";
@@ -87,7 +88,13 @@ impl Reads {
     }
 
     /// Which read is missing before a Create may be announced on that version of a ledger entry.
-    fn missing(&self, actor: &str, version: &str, covering: &[Claim]) -> Option<&'static str> {
+    fn missing(
+        &self,
+        actor: &str,
+        version: &str,
+        covering: &[Claim],
+        now: Timestamp,
+    ) -> Option<&'static str> {
         let Some(reader) = self.0.get(actor) else {
             return Some("anything");
         };
@@ -102,13 +109,17 @@ impl Reads {
         let Some((ledger, _)) = ledger else {
             return Some("the ledger");
         };
+        // What was read for an earlier attempt is of no use to this one.
+        let is_of_this_turn = |read: &Read| read.begun >= now - TURN;
         let grant = of_kind(GRANTS).any(|(number, read)| {
             let object = read.object.as_ref();
             number > ledger
+                && is_of_this_turn(read)
                 && object.is_some_and(|(uid, _)| covering.iter().any(|claim| claim.uid == *uid))
         });
-        let policies =
-            of_kind(POLICIES).any(|(number, read)| number > ledger && read.object.is_none());
+        let policies = of_kind(POLICIES).any(|(number, read)| {
+            number > ledger && is_of_this_turn(read) && read.object.is_none()
+        });
         match (grant, policies) {
             (false, _) => Some("a grant that covers it"),
             (_, false) => Some("the policies"),
@@ -153,10 +164,13 @@ impl Checker {
             return;
         }
         self.look_at_reads();
+        let (now, skew) = (commit.time, self.skew());
+        let live =
+            |claim: &&Claim| claim.start_time - skew <= now && now - skew < claim.expiry_time;
+        let due: Vec<_> = after.spec.claims.iter().filter(live).cloned().collect();
+        self.ask_whether_still_admitted(commit, &due);
         let before = before.map(version).unwrap_or_default();
-        let missing = self
-            .reads
-            .missing(&commit.actor, &before, &after.spec.claims);
+        let missing = self.reads.missing(&commit.actor, &before, &due, now);
         self.ask("R1", missing.is_none(), || {
             let missing = missing.unwrap_or_default();
             format!(
@@ -164,6 +178,39 @@ impl Checker {
                 commit.actor, commit.name
             )
         });
+    }
+
+    /// The first Create for a claim: some policy must admit it still.
+    fn ask_whether_still_admitted(&mut self, commit: &Commit, due: &[Claim]) {
+        let state = |object: &Value| object.pointer("/spec/state").cloned();
+        let before = commit.before.as_deref().and_then(state);
+        if before.as_ref().and_then(Value::as_str) == Some("Open") {
+            return;
+        }
+        let now = commit.time;
+        for claim in due.iter().filter(|claim| claim.active_time.is_none()) {
+            let Some(history) = self.written.grants.get(&claim.uid) else {
+                continue;
+            };
+            let from = now - TURN;
+            let said: Vec<_> = history.during(from, now).collect();
+            let admitted = said.iter().any(|said| match said {
+                Said::Asks(asked) => {
+                    let expiry = claim.expiry_time.min(asked.spec.expiry_time);
+                    self.written
+                        .admitted(from, now, &history.namespace, asked, expiry)
+                }
+                _ => false,
+            });
+            // Where nobody can tell what it asks for, nothing is given on its account.
+            let told = said.iter().all(|said| matches!(said, Said::Asks(_)));
+            self.ask("R1", admitted || !told, || {
+                format!(
+                    "{} is given, and no policy admits it any more",
+                    claim.grant.name
+                )
+            });
+        }
     }
 
     /// When the API server last carried out what that process asked about the ledger.

@@ -60,6 +60,8 @@ pub struct Row {
     pub since: Timestamp,
     /// Whether a controller made it so.
     pub by_us: bool,
+    /// Whether it counts as ours: a controller gave it, or it was given while the tuple was ours.
+    pub ours: bool,
     /// Whether nobody else ever made it so.
     pub only_by_us: bool,
     /// When somebody else last took it away.
@@ -97,6 +99,9 @@ impl Checker {
         } else {
             by_us
         };
+        if !by_us {
+            self.changed_by_people = effect.time;
+        }
         let taken_by_others = if !by_us && !effect.present {
             Some(effect.time)
         } else {
@@ -108,6 +113,7 @@ impl Checker {
             present: effect.present,
             since: effect.time,
             by_us,
+            ours: effect.present && (by_us || ours),
             taken_by_others,
         };
         self.rows.insert(key, row);

@@ -1,11 +1,10 @@
 //! What controllers send to AWS, asked at the moment it is sent.
 
 use aws_simulator::GateCall;
-use breakglass::api::access::{AccessState, BreakglassAccessSpec, Claim, EndReason, Operation};
+use breakglass::api::access::{BreakglassAccessSpec, Claim, Operation};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::grants::GrantHistory;
 use super::ledgers::due;
 use super::rows::Key;
 use super::{Checker, TURN};
@@ -25,6 +24,7 @@ impl Checker {
             _ => None,
         };
         self.stands_in_line(run, call, operation);
+        self.on_reading(call);
         let Some(operation) = operation else { return };
         let now = self.aws.now();
         let Some(key) = self.key_of(call) else {
@@ -33,6 +33,7 @@ impl Checker {
         };
         if operation == Operation::Create {
             self.created.insert(key.clone(), now);
+            self.ask_the_time(run, now);
         }
         let Some(name) = self.ledger_of(&key).map(|(name, _)| name.clone()) else {
             let rule = if operation == Operation::Delete {
@@ -74,9 +75,8 @@ impl Checker {
                 self.ask("R6", covering.is_empty(), || {
                     format!("{name} is deleted while {covering:?} cover it")
                 });
-                let ours = self.ledgers.get(&name).is_some_and(|ledger| {
-                    ledger.ours_since.is_some() || ledger.access.spec.state == AccessState::Closed
-                });
+                let ledger = self.ledgers.get(&name);
+                let ours = ledger.is_some_and(|ledger| ledger.ours_since.is_some());
                 self.ask("R4", ours, || {
                     format!("{name} is deleted, which is not ours")
                 });
@@ -85,6 +85,22 @@ impl Checker {
                 }
             }
         }
+    }
+
+    /// Nothing is given by who knows that its clock is wrong.
+    fn ask_the_time(&mut self, run: &Run, now: Timestamp) {
+        let knows = |(offset, since): &(SignedDuration, Timestamp)| {
+            offset.abs() > SignedDuration::from_secs(31)
+                && now.duration_since(*since) > SignedDuration::from_mins(6)
+        };
+        let wrong = self.offsets.get(&run.replica).is_some_and(knows);
+        let wrong = wrong && self.settled_since() < now;
+        self.ask("R2", !wrong, || {
+            format!(
+                "{:?} gives access, and its clock has been wrong for long",
+                run.holder
+            )
+        });
     }
 
     fn on_create(
@@ -117,9 +133,11 @@ impl Checker {
     fn sent_without_record(&mut self, run: &Run, operation: Operation, name: &str, now: Timestamp) {
         let skew = self.skew();
         let contact = self.last_contact(&run.actor());
-        let longest = self.offline_authority + TURN;
-        // What was asked before the trouble began may have been lost in it.
-        let cut_off = now <= self.undisturbed_since + TURN
+        let settings = &self.settings;
+        let longest =
+            TURN + SignedDuration::try_from(settings.offline_authority).unwrap_or_default();
+        let hindered = self.cut_off.get(&run.actor());
+        let cut_off = hindered.is_some_and(|at| now.duration_since(*at) <= TURN)
             && contact.is_some_and(|contact| now.duration_since(contact) <= longest);
         let Some(ledger) = self.ledgers.get(name) else {
             return;
@@ -164,14 +182,14 @@ impl Checker {
 
     /// Notes how long after the end this delete comes, if it is the first for it. When that was.
     fn measure(&mut self, name: &str, now: Timestamp) -> Option<Timestamp> {
-        let ledger = self.ledgers.get_mut(name)?;
-        let spec = &ledger.access.spec;
-        let ended = spec.ended.iter().filter(|ended| !ended.settled);
-        let ended = ended.map(|ended| {
-            let written = self.written.grants.get(&ended.uid);
-            let over = written.and_then(GrantHistory::over_since);
-            let early = over.filter(|_| ended.reason != EndReason::Expired);
-            (&ended.uid, early.unwrap_or(ended.time))
+        let spec = &self.ledgers.get(name)?.access.spec;
+        // A controller writes down when it noticed; people may have meant an earlier time.
+        let ended = spec.ended.iter().map(|ended| {
+            let over = self.over_since(&spec.tuple, &ended.uid, now);
+            (
+                &ended.uid,
+                over.map_or(ended.time, |over| over.min(ended.time)),
+            )
         });
         let expired = spec.claims.iter();
         let expired = expired.map(|claim| (&claim.uid, claim.expiry_time));
@@ -185,7 +203,8 @@ impl Checker {
             .chain(expired.filter(|(_, end)| *end <= now))
             .map(known)
             .max();
-        let due = due.filter(|due| ledger.due_since != Some(*due))?;
+        let ledger = self.ledgers.get_mut(name)?;
+        let due = due.filter(|due| ledger.due_since.is_none_or(|before| before < *due))?;
         ledger.due_since = Some(due);
         self.lateness.push(now.duration_since(due).as_secs());
         Some(due)
@@ -193,10 +212,20 @@ impl Checker {
 
     /// Whether a Create of ours was sent, and AWS has not done with it.
     pub(super) fn creates_on_their_way(&self, key: &Key) -> bool {
+        self.are_on_their_way(key, ["Create", "Add"])
+    }
+
+    /// The same for a Delete.
+    pub(super) fn deletes_on_their_way(&self, key: &Key) -> bool {
+        self.are_on_their_way(key, ["Delete", "Remove"])
+    }
+
+    fn are_on_their_way(&self, key: &Key, verbs: [&str; 2]) -> bool {
         self.aws.outstanding().iter().any(|call| {
-            call.operation.starts_with("Create") | call.operation.starts_with("Add")
+            let (operation, parameters) = (&call.operation, &call.parameters);
+            verbs.iter().any(|verb| operation.starts_with(verb))
                 && self
-                    .key_of_parameters(&call.operation, &call.parameters, &call.account)
+                    .key_of_parameters(operation, parameters, &call.account)
                     .as_ref()
                     == Some(key)
         })

@@ -87,6 +87,7 @@ impl Seen {
     /// Counts a write. True if its sender is to die of it.
     fn is_fatal(&mut self, what: String) -> bool {
         self.report.writes_sent += 1;
+        self.checker.on_write(&what);
         if self.report.writes.len() < 20 {
             self.report.writes.push(what);
         }
@@ -188,6 +189,9 @@ impl Lines for Observer {
             return fate;
         }
         fate.before += seen.held_up();
+        if fate.is_trouble() {
+            seen.checker.on_cut_off(run);
+        }
         if call.is_write() {
             let what = format!(
                 "{:?} {} {} {:?}",

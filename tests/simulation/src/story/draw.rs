@@ -13,9 +13,9 @@ pub use crowd::crowd;
 const MINUTE: Second = 60;
 const HOUR: Second = 60 * MINUTE;
 /// Things go wrong for so long; then there is time to come to rest, and to see that it is rest.
-const CALM: Second = 20 * HOUR;
+const CALM: Second = 23 * HOUR;
 
-/// The story of that seed: twenty hours of work and trouble.
+/// The story of that seed: a day of work and trouble.
 pub fn draw(seed: u64) -> Story {
     let mut random = Random::new(seed);
     let mut setting = setting(&mut random);
@@ -26,8 +26,10 @@ pub fn draw(seed: u64) -> Story {
     people::grants(&mut random, &mut deeds);
     aws::hands(&mut random, &mut deeds);
     cluster::machines(&mut random, &setting, &mut deeds);
+    cluster::two_leaders(&mut random, &mut setting, &mut deeds);
     setting.delegated = random.chance(0.2);
     setting.audit_fails = random.chance(0.1);
+    setting.lag = random.pick(&[0, 0, 0, 2, 30]);
     aws::outages(&mut random, &mut deeds);
     aws::departures(&mut random, &mut deeds);
     aws::directory(&mut random, &mut deeds);
@@ -58,6 +60,27 @@ pub fn calm(seed: u64) -> Story {
     story(seed, setting, deeds, CALM)
 }
 
+/// Some time in the story, so that what begins then can last for so long: in half of all cases when
+/// something begins or ends for a grant.
+fn moment(random: &mut Random, deeds: &[(Second, Deed)], lasts: Second) -> Second {
+    let latest = CALM - lasts - 1;
+    let boundaries: Vec<Second> = deeds
+        .iter()
+        .filter_map(|(at, deed)| match deed {
+            Deed::Apply(grant) => Some([*at, grant.start.unwrap_or(*at), grant.expiry]),
+            _ => None,
+        })
+        .flatten()
+        .filter(|at| *at < latest)
+        .collect();
+    if boundaries.is_empty() || random.chance(0.5) {
+        return random.below(latest);
+    }
+    (random.pick(&boundaries) + random.below(20))
+        .saturating_sub(8)
+        .min(latest)
+}
+
 fn story(seed: u64, setting: Setting, mut deeds: Vec<(Second, Deed)>, calm: Second) -> Story {
     deeds.sort_by_key(|(at, _)| *at);
     Story {
@@ -80,6 +103,7 @@ fn setting(random: &mut Random) -> Setting {
         replicas: random.pick(&[1, 1, 2]),
         lease: random.pick(&[60, 600, 600, 1200]),
         delegated: false,
+        lag: 0,
         crowd: 0,
         audit_fails: false,
         cloud: Cloud {

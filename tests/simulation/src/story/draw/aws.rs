@@ -15,16 +15,21 @@ pub(super) fn hands(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
     let applied: Vec<_> = deeds
         .iter()
         .filter_map(|(at, deed)| match deed {
-            Deed::Apply(grant) => Some((*at, grant.user, grant.target)),
+            Deed::Apply(grant) => Some((*at, grant.user, grant.target, grant.expiry)),
             _ => None,
         })
         .collect();
     for _ in 0..random.below(5) {
-        let (near, user, target) = random.pick(&applied);
+        let (near, user, target, expiry) = random.pick(&applied);
         let at = (near + random.below(2 * HOUR)).min(CALM - 1);
         let before = near.saturating_sub(random.below(HOUR));
-        match random.below(4) {
+        match random.below(5) {
             0 => deeds.push((before, Deed::GiveByHand(user, target))),
+            // While it is taken away, and while nobody is sure yet that it is gone.
+            4 => {
+                let after = (expiry + random.below(4 * MINUTE)).min(CALM - 1);
+                deeds.push((after, Deed::GiveByHand(user, target)));
+            }
             1 => deeds.push((at, Deed::GiveByHand(user, target))),
             2 => deeds.push((at, Deed::TakeByHand(user, target))),
             _ => {
@@ -37,7 +42,23 @@ pub(super) fn hands(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
         let at = random.below(CALM - HOUR);
         let back = at + random.between(1, HOUR);
         let user = random.pick(&PEOPLE).to_owned();
-        let (then, later) = match random.below(8) {
+        let (then, later) = match random.below(10) {
+            8 => {
+                let rename = |user: &str, user_name: &str| Change::RenameUser {
+                    user: user.to_owned(),
+                    user_name: user_name.to_owned(),
+                };
+                let new = "married@example.com";
+                (rename(&user, new), rename(new, &user))
+            }
+            9 => {
+                let group = random.pick(&GROUPS);
+                let rename = |group: &str, display_name: &str| Change::RenameGroup {
+                    group: group.to_owned(),
+                    display_name: display_name.to_owned(),
+                };
+                (rename(group, "Renamed"), rename("Renamed", group))
+            }
             0 => (
                 Change::DisableUser { user: user.clone() },
                 Change::EnableUser { user },

@@ -1,6 +1,6 @@
 //! What becomes of the machines, the lines between them, and the cluster.
 
-use super::{CALM, HOUR, MINUTE};
+use super::{CALM, HOUR, MINUTE, moment};
 use crate::cast::NAMESPACES;
 use crate::entropy::Random;
 use crate::story::{Api, Aws, Deed, Second, Setting, Trouble};
@@ -12,7 +12,7 @@ pub(super) fn machines(random: &mut Random, setting: &Setting, deeds: &mut Vec<(
     for _ in 0..random.below(6) {
         let replica = one(random);
         let down = random.pick(&[1, 20, 5 * MINUTE, HOUR, 3 * HOUR]);
-        let at = random.below(CALM - down - 1);
+        let at = moment(random, deeds, down);
         deeds.push((
             at,
             if random.chance(0.3) {
@@ -44,7 +44,8 @@ pub(super) fn machines(random: &mut Random, setting: &Setting, deeds: &mut Vec<(
             Api::WatchExpired,
             Api::NoLease,
         ]);
-        deeds.push(trouble(random, setting, kind, Deed::ApiTrouble));
+        let new = trouble(random, setting, deeds, kind, Deed::ApiTrouble);
+        deeds.push(new);
     }
     for _ in 0..random.below(6) {
         let late = random.between(1, 240);
@@ -65,11 +66,12 @@ pub(super) fn machines(random: &mut Random, setting: &Setting, deeds: &mut Vec<(
             Aws::IamDown,
             Aws::IdentityCenterDown,
         ]);
-        deeds.push(trouble(random, setting, kind, Deed::AwsTrouble));
+        let new = trouble(random, setting, deeds, kind, Deed::AwsTrouble);
+        deeds.push(new);
     }
     if random.chance(0.2) {
         let off = random.pick(&[-3600, -20, 20, 3600]);
-        let (replica, at) = (one(random), random.below(CALM - 2 * HOUR));
+        let (replica, at) = (one(random), moment(random, deeds, 2 * HOUR));
         deeds.push((at, Deed::SetClock(replica, off)));
         let back = at + random.between(MINUTE, 2 * HOUR);
         deeds.push((back, Deed::SetClock(replica, 0)));
@@ -92,9 +94,31 @@ pub(super) fn machines(random: &mut Random, setting: &Setting, deeds: &mut Vec<(
     }
 }
 
+/// Two controllers that can't take turns, for hours.
+pub(super) fn two_leaders(
+    random: &mut Random,
+    setting: &mut Setting,
+    deeds: &mut Vec<(Second, Deed)>,
+) {
+    if !random.chance(0.1) {
+        return;
+    }
+    setting.replicas = 2;
+    let refused = Trouble {
+        kind: Api::NoLease,
+        lasts: random.between(2 * HOUR, 12 * HOUR),
+        replica: None,
+        percent: 100,
+        only_writes: false,
+    };
+    let at = moment(random, deeds, refused.lasts);
+    deeds.push((at, Deed::ApiTrouble(refused)));
+}
+
 fn trouble<K>(
     random: &mut Random,
     setting: &Setting,
+    deeds: &[(Second, Deed)],
     kind: K,
     deed: impl Fn(Trouble<K>) -> Deed,
 ) -> (Second, Deed) {
@@ -109,7 +133,7 @@ fn trouble<K>(
         percent: random.pick(&[5, 30, 100]),
         only_writes: random.chance(0.4),
     };
-    (random.below(CALM - lasts), deed(trouble))
+    (moment(random, deeds, lasts), deed(trouble))
 }
 
 /// What administrators do to the cluster, or fail to prevent.

@@ -1,7 +1,9 @@
 //! What people ask for, and what they do with it later.
 
 use super::{CALM, HOUR, MINUTE};
-use crate::cast::{NAMESPACES, PEOPLE, Target};
+use crate::cast::{
+    ACCOUNTS, IAM_ACCOUNTS, MANAGEMENT, NAMESPACES, PEOPLE, PERMISSION_SETS, Target,
+};
 use crate::entropy::Random;
 use crate::story::{Deed, Grant, Name, Policy, Second, Tamper};
 
@@ -17,9 +19,20 @@ pub(super) fn first_policy(random: &mut Random) -> Policy {
 pub(super) fn grants(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
     let all = Target::all();
     // Few tuples in some stories, so that grants overlap; many in others.
-    let targets: Vec<Target> = (0..random.between(1, 5))
+    let mut targets: Vec<Target> = (0..random.between(1, 5))
         .map(|_| random.pick(&all))
         .collect();
+    // What nobody may have by a star, and what is not there.
+    for (target, chance) in [
+        (Target::Assignment(MANAGEMENT, PERMISSION_SETS[0].0), 0.05),
+        (Target::Assignment(ACCOUNTS[0], "Misspelt"), 0.02),
+        (Target::Group("Misspelt"), 0.02),
+        (Target::IamGroup(IAM_ACCOUNTS[0], "Misspelt"), 0.02),
+    ] {
+        if random.chance(chance) {
+            targets.push(target);
+        }
+    }
     let mut now = 0;
     for number in 0..random.between(4, 24) {
         now += random.between(0, 90 * MINUTE);
@@ -66,7 +79,13 @@ pub(super) fn grants(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
         for _ in 0..random.below(3) {
             let at = now + random.between(1, lasts + 10 * MINUTE);
             if at < CALM {
-                deeds.push((at, later_deed(random, &name, at, &targets)));
+                let deed = later_deed(random, &name, at, &targets);
+                if matches!(deed, Deed::SetRevoked(_, true)) && random.chance(0.5) {
+                    let back = at + random.pick(&[1, 30, 10 * MINUTE]);
+                    let again = Deed::SetRevoked(name.clone(), false);
+                    deeds.push((back.min(CALM - 1), again));
+                }
+                deeds.push((at, deed));
             }
         }
     }
@@ -95,8 +114,7 @@ fn later_deed(random: &mut Random, name: &Name, now: Second, targets: &[Target])
         0 | 1 => Deed::SetExpiry(name, now + random.between(MINUTE, 3 * HOUR)),
         2 => Deed::SetExpiry(name, now.saturating_sub(MINUTE).max(1)),
         3 => Deed::Retarget(name, random.pick(targets)),
-        4 | 5 => Deed::SetRevoked(name, true),
-        6 => Deed::SetRevoked(name, false),
+        4..=6 => Deed::SetRevoked(name, true),
         7 => Deed::Annotate(name),
         8 => Deed::AskAgain(name),
         9 | 10 => Deed::Delete(name),

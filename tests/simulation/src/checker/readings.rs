@@ -1,0 +1,95 @@
+//! When controllers looked at AWS: what was ours is called gone only after two looks, a while apart.
+
+use std::collections::BTreeMap;
+
+use aws_simulator::GateCall;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::Checker;
+use super::rows::Key;
+
+/// When they were begun, by what they tell of.
+#[derive(Debug, Default)]
+pub struct Readings(BTreeMap<Reading, Vec<Timestamp>>);
+
+/// What one call reads.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reading {
+    /// Who has a permission set in an account.
+    Assignments(String, String),
+    /// Whether somebody is in a group.
+    Membership(String, String),
+    /// The groups of an IAM user.
+    Groups(String, String),
+}
+
+/// A call arrives within that time, or is given up.
+const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(11);
+
+impl From<&Key> for Reading {
+    fn from(key: &Key) -> Self {
+        match key.clone() {
+            Key::Assignment(account, set, _) => Self::Assignments(account, set),
+            Key::Group(group, user) => Self::Membership(group, user),
+            Key::Iam(account, _, user) => Self::Groups(account, user),
+        }
+    }
+}
+
+impl Checker {
+    /// A controller makes that call.
+    pub(super) fn on_reading(&mut self, call: &GateCall) {
+        let text = |name: &str| Some(call.parameters.get(name)?.as_str()?.to_owned());
+        let read = || match call.operation.as_str() {
+            "ListAccountAssignments" => Some(Reading::Assignments(
+                text("AccountId")?,
+                text("PermissionSetArn")?,
+            )),
+            "GetGroupMembershipId" => {
+                let user = call.parameters.get("MemberId")?.get("UserId");
+                let user = user.and_then(Value::as_str)?;
+                Some(Reading::Membership(text("GroupId")?, user.to_owned()))
+            }
+            "ListGroupsForUser" => {
+                let user = self.aws.iam_user_id(&call.account, &text("UserName")?)?;
+                Some(Reading::Groups(call.account.clone(), user))
+            }
+            _ => None,
+        };
+        let Some(reading) = read() else { return };
+        self.readings.0.entry(reading).or_default().push(call.time);
+    }
+
+    /// It is called gone, and has been since then: two readings say so that lie a settle window apart.
+    pub(super) fn ask_for_two_readings(&mut self, name: &str, key: &Key, gone_since: Timestamp) {
+        let window = match key {
+            Key::Iam(..) => self.settings.iam_settle_window,
+            Key::Assignment(..) | Key::Group(..) => self.settings.settle_window,
+        };
+        // The first instant is written down in whole seconds.
+        let window =
+            SignedDuration::try_from(window).unwrap_or_default() - SignedDuration::from_secs(1);
+        let created = self.created.get(key).copied().unwrap_or(self.begin);
+        // A copy may be so old that it has not seen it come.
+        let could_show = if created + self.staleness(key) >= gone_since - ON_ITS_WAY {
+            created
+        } else {
+            gone_since - ON_ITS_WAY
+        };
+        let all = self.readings.0.get(&Reading::from(key));
+        let shown: Vec<_> = all
+            .into_iter()
+            .flatten()
+            .filter(|at| **at >= could_show)
+            .collect();
+        let apart = match (shown.first(), shown.last()) {
+            (Some(first), Some(last)) => last.duration_since(**first),
+            _ => SignedDuration::ZERO,
+        };
+        let right = self.offsets.values().all(|(offset, _)| offset.is_zero());
+        self.ask("R3", apart >= window || !right, || {
+            format!("{name} was closed by readings {apart:?} apart, and gone since {gone_since}")
+        });
+    }
+}
