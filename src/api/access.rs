@@ -88,7 +88,7 @@ pub struct BreakglassAccessSpec {
     /// The process that may delete expired access while the API server can't be reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offline_deleter: Option<Holder>,
-    /// Start of the reading that first showed the access absent.
+    /// End of the reading that first showed the access absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::time::optional_timestamp")]
     pub first_absent_time: Option<Timestamp>,

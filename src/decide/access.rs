@@ -462,9 +462,12 @@ impl Life<'_> {
             .collect()
     }
 
+    /// The first reading counts from its end, the second from its beginning: either may have waited in
+    /// line for longer than the window.
     fn second_absence(&mut self, begun: Timestamp) -> Absence {
         let window = settle_window(&self.ledger.tuple, self.known.settings);
-        let first = *self.ledger.first_absent_time.get_or_insert(begun);
+        let now = self.known.now;
+        let first = *self.ledger.first_absent_time.get_or_insert(now);
         let second = after(first, window);
         if begun >= second {
             Absence::Twice

@@ -79,6 +79,8 @@ pub struct Cloud {
     /// Some assignments take minutes longer, others use up calls and places, and some operations fail
     /// or conflict for no reason of ours.
     pub crowded: bool,
+    /// IAM never changes a tag.
+    pub tags_fail: bool,
 }
 
 /// What somebody or something does.
@@ -420,6 +422,9 @@ impl Cloud {
                 tag_conflict: 0.2,
                 token_refused: 0.0,
             };
+        }
+        if self.tags_fail {
+            settings.chances.tag_conflict = 1.0;
         }
     }
 }

@@ -149,6 +149,10 @@ impl Checker {
     }
 
     fn is_claimed(&self, uid: &str) -> bool {
+        if self.restored.is_some() {
+            // A backup may have brought a claim back of which a controller still knows how it ended.
+            return false;
+        }
         let mut ledgers = self.ledgers.values();
         ledgers.any(|ledger| ledger.spec().claims.iter().any(|claim| claim.uid == uid))
     }

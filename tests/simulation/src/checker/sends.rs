@@ -95,7 +95,7 @@ impl Checker {
         };
         let wrong = self.offsets.get(&run.replica).is_some_and(knows);
         let wrong = wrong && self.settled_since() < now;
-        self.ask("R2", !wrong, || {
+        self.ask("R12", !wrong, || {
             format!(
                 "{:?} gives access, and its clock has been wrong for long",
                 run.holder

@@ -30,6 +30,7 @@ pub fn draw(seed: u64) -> Story {
     setting.delegated = random.chance(0.2);
     setting.audit_fails = random.chance(0.1);
     setting.lag = random.pick(&[0, 0, 0, 2, 30]);
+    setting.cloud.tags_fail = random.chance(0.1);
     aws::outages(&mut random, &mut deeds);
     aws::departures(&mut random, &mut deeds);
     aws::directory(&mut random, &mut deeds);
@@ -117,6 +118,7 @@ fn setting(random: &mut Random) -> Setting {
             short_pages: random.chance(0.3),
             copies: random.pick(&[None, Some(3)]),
             crowded: random.chance(0.3),
+            tags_fail: false,
         },
         settings,
     }

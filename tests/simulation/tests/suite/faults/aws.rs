@@ -135,6 +135,16 @@ fn one_listing_that_shows_nothing_does_not_prove_that_a_lost_delete_took_effect(
     }
 }
 
+/// Nothing depends on the mark. R3.
+#[test]
+fn where_no_mark_can_be_changed_everything_is_given_and_taken_all_the_same() {
+    let mut life = life("tags can't be changed", vec![first(IAM_GROUP)]);
+    life.story.setting.cloud.tags_fail = true;
+    let report = kept(&life);
+    assert_eq!(report.asked["R2"], 1, "it was given once");
+    assert_eq!(report.lateness, [0], "and taken at once");
+}
+
 /// Faults 18, 40. R3.
 #[test]
 fn that_giving_failed_again_and_again_holds_up_no_revoke() {
