@@ -49,8 +49,6 @@ pub struct Unrecorded {
 pub struct Remembered {
     /// The last reading.
     pub reading: Option<(Timestamp, Seen)>,
-    /// What the ledger asked for when the last turn left it.
-    pub task: Task,
     /// Failed turns in a row.
     pub tries: u32,
     /// Before then, nothing is tried for that purpose while the ledger asks for the same.

@@ -20,7 +20,7 @@ use super::{offline, wake};
 use crate::aws::error::{Class, Error as AwsError};
 use crate::clock::{after, until};
 use crate::decide::access::Waiting;
-use crate::decide::ledger::Purpose;
+use crate::decide::ledger::{Purpose, task};
 use crate::telemetry::chain;
 
 /// Why a turn came to nothing.
@@ -155,10 +155,13 @@ fn hold(context: &Context, name: &str, purpose: Purpose, pause: Duration) {
     let until = after(context.clock.now(), pause);
     // What was asked for meanwhile did not know of this pause. Whoever has a reason asks again now.
     context.desk.withdraw(name);
+    // Also what this turn has not read itself: its own write, of which the answer was lost.
+    let known = context.latest_access(name);
+    let task = known.map(|access| task(&access.spec)).unwrap_or_default();
     context.memory.update(name, |tuple| {
         tuple.hold = Some(Hold {
             purpose,
-            task: tuple.task.clone(),
+            task,
             until,
         });
     });

@@ -12,7 +12,7 @@ use crate::api::access::BreakglassAccess;
 use crate::aws::Seen;
 use crate::clock::after;
 use crate::decide::access::{Known, Reading, Step, Waiting, next};
-use crate::decide::ledger::{Purpose, end, purpose, task};
+use crate::decide::ledger::{Purpose, end, purpose};
 
 /// No turn of the protocol takes more steps; a turn that would is decided again later.
 const MOST_STEPS: usize = 12;
@@ -34,7 +34,7 @@ pub(super) async fn take(
         let known = context.latest_access(name);
         let begun = Instant::now();
         let Some(mut access) = context.cluster.access(name).await? else {
-            return Ok(until_listed(context, name, known.as_ref()));
+            return Ok(until_listed(context));
         };
         if known
             .as_ref()
@@ -45,14 +45,13 @@ pub(super) async fn take(
                 "the cluster knows less than it did: it has been put back from a backup, so everything is listed anew"
             );
             context.relist.now();
-            return Ok(until_listed(context, name, known.as_ref()));
+            return Ok(until_listed(context));
         }
         context.learn_access(begun, &access);
         *purpose_of_turn = purpose(&access.spec, context.clock.now());
-        context.memory.update(name, |tuple| {
-            tuple.task = task(&access.spec);
-            tuple.contact = Some(begun);
-        });
+        context
+            .memory
+            .update(name, |tuple| tuple.contact = Some(begun));
         if offline::record(context, &mut access).await? {
             continue;
         }
@@ -105,11 +104,7 @@ pub(super) async fn take(
 
 /// The cluster knows less than we: the entry is gone, or it is older than what we have seen. Until the
 /// watch shows that, it would be asked for again and again.
-fn until_listed(context: &Context, name: &str, known: Option<&BreakglassAccess>) -> Waiting {
-    let known = known.map(|access| task(&access.spec));
-    context.memory.update(name, |tuple| {
-        tuple.task = known.unwrap_or_default();
-    });
+fn until_listed(context: &Context) -> Waiting {
     Waiting::Until(after(context.clock.now(), WATCH_BEHIND))
 }
 
@@ -162,10 +157,5 @@ pub(super) async fn write(
     context: &Context,
     access: &BreakglassAccess,
 ) -> Result<BreakglassAccess, Failure> {
-    let written = context.write_access(access).await?;
-    let name = written.metadata.name.as_deref().unwrap_or_default();
-    context
-        .memory
-        .update(name, |tuple| tuple.task = task(&written.spec));
-    Ok(written)
+    Ok(context.write_access(access).await?)
 }
