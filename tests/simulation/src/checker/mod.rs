@@ -119,6 +119,8 @@ pub struct Checker {
     offsets: BTreeMap<usize, (SignedDuration, Timestamp)>,
     /// When a Create was last sent for it.
     created: BTreeMap<Key, Timestamp>,
+    /// When a Delete was last sent for it.
+    deleted: BTreeMap<Key, Timestamp>,
     /// When each grant, by uid, was claimed last.
     claimed: BTreeMap<String, Timestamp>,
     /// Uids whose claims have ended, as far as the cluster still remembers.
@@ -165,6 +167,7 @@ impl Checker {
             effects_seen: 0,
             offsets: BTreeMap::new(),
             created: BTreeMap::new(),
+            deleted: BTreeMap::new(),
             claimed: BTreeMap::new(),
             ended: BTreeSet::new(),
             restored: None,

@@ -122,6 +122,10 @@ impl Checker {
     /// A delete of ours took effect.
     fn on_taken_by_us(&mut self, key: &Key, row: Option<&Row>, now: Timestamp) {
         let Some((name, ledger)) = self.ledger_of(key) else {
+            let sent = self.deleted.get(key);
+            if sent.is_some_and(|sent| self.restored.is_some_and(|at| *sent <= at)) {
+                return self.residue("on its way away when the ledger that announced it was lost");
+            }
             return self.violated(
                 "R4",
                 format!("{key:?} was taken away, and no ledger knows it"),

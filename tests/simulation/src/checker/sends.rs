@@ -34,6 +34,8 @@ impl Checker {
         if operation == Operation::Create {
             self.created.insert(key.clone(), now);
             self.ask_the_time(run, now);
+        } else {
+            self.deleted.insert(key.clone(), now);
         }
         let Some(name) = self.ledger_of(&key).map(|(name, _)| name.clone()) else {
             let rule = if operation == Operation::Delete {
