@@ -17,6 +17,7 @@ use crate::api::access::{
     AccessState, BreakglassAccess, BreakglassAccessSpec, BreakglassAccessStatus, Claim, EndReason,
     GrantRef,
 };
+use crate::api::tuple::Tuple;
 use crate::aws::Seen;
 use crate::aws::desk::{Priority, Request};
 use crate::clock::after;
@@ -92,6 +93,22 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     Ok(wake::at(now, next))
 }
 
+/// What the watches show of a claim's grant and the policies. They may be behind.
+pub fn evidence_seen(context: &Context, claim: &Claim, tuple: &Tuple) -> Evidence {
+    if !context.synced() {
+        return Evidence::Unknown;
+    }
+    let cached = context
+        .grants
+        .grant(&claim.grant.namespace, &claim.grant.name);
+    let lookup = match cached {
+        None => Lookup::Gone,
+        Some(object) => GrantView::parse(&object)
+            .map_or(Lookup::Unreadable, |view| Lookup::Found(Box::new(view))),
+    };
+    evidence(claim, &lookup, &context.policies(), tuple)
+}
+
 /// Moves claims that have ended to the ended ones: by time alone, or because a quorum read of the
 /// grant or of the policies says so. It does not wait for AWS, so that a grant's finalizer doesn't.
 async fn book_ends(
@@ -102,19 +119,7 @@ async fn book_ends(
     let mut failure = None;
     for claim in &access.spec.claims {
         let now = context.clock.now();
-        let seen = if context.synced() {
-            let cached = context
-                .grants
-                .grant(&claim.grant.namespace, &claim.grant.name);
-            let lookup = match cached {
-                None => Lookup::Gone,
-                Some(object) => GrantView::parse(&object)
-                    .map_or(Lookup::Unreadable, |view| Lookup::Found(Box::new(view))),
-            };
-            evidence(claim, &lookup, &context.policies(), &access.spec.tuple)
-        } else {
-            Evidence::Unknown
-        };
+        let seen = evidence_seen(context, claim, &access.spec.tuple);
         if end_of(claim, &seen, now).is_none() {
             continue;
         }

@@ -24,6 +24,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// After this long without a lease that could be asked for, a replica works without one: taking
 /// access away on time matters more than taking turns.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// So long a replica works without the lease when whoever has it has left things undone.
+const ALONE: Duration = Duration::from_hours(1);
 /// How often it is told that the lease can't be had.
 const REMINDER: Duration = Duration::from_mins(5);
 
@@ -60,13 +62,15 @@ pub struct Candidate {
 }
 
 /// Takes part in the election until the process ends, then gives the lease up; an observer only
-/// watches it. `elected` is called whenever it has become this replica's turn.
+/// watches it. `elected` is called whenever it has become this replica's turn. While another has the
+/// lease `neglected` is asked what it leaves undone: then this replica works too.
 pub async fn run(
     leases: Api<Lease>,
     candidate: Candidate,
     leadership: Leadership,
     shutdown: CancellationToken,
     elected: impl Fn(),
+    neglected: impl Fn() -> Option<String>,
 ) {
     let part = candidate.duration / PARTS;
     let ours_for = part * (PARTS - 1);
@@ -76,12 +80,14 @@ pub async fn run(
         seen: None,
     };
     let mut refusals = Refusals::default();
+    let mut alone = None;
     loop {
         let begun = Instant::now();
         let won = match tokio::time::timeout(TIMEOUT, election.round()).await {
             Ok(Ok(won)) => {
                 refusals = Refusals::default();
-                Some(won)
+                let neglected = || neglected().filter(|_| !election.candidate.observe);
+                Some(won || goes_alone(&mut alone, neglected))
             }
             // The API server answers, and refuses: nobody takes turns here.
             Ok(Err(kube::Error::Api(status)))
@@ -127,6 +133,22 @@ pub async fn run(
         let _ = tokio::time::timeout(TIMEOUT, election.give_up()).await;
         leadership.set(None);
     }
+}
+
+/// Whether to work though another has the lease: since it leaves things undone, and until that time.
+fn goes_alone(alone: &mut Option<Instant>, neglected: impl FnOnce() -> Option<String>) -> bool {
+    let now = Instant::now();
+    if alone.is_some_and(|until| now < until) {
+        return true;
+    }
+    *alone = neglected().map(|what| {
+        tracing::error!(
+            what,
+            "another replica has the lease and leaves things undone: this one goes to work too, for {ALONE:?}. See who holds the lease {NAME}, and who may write it"
+        );
+        now + ALONE
+    });
+    alone.is_some()
 }
 
 /// How long the lease has been refused.
@@ -179,7 +201,7 @@ impl Election {
         let spec = lease.spec.clone().unwrap_or_default();
         let holder = spec.holder_identity.clone().unwrap_or_default();
         let may_live = !holder.is_empty() && !self.is_predecessor(&holder);
-        if may_live && holder != self.candidate.identity && !self.is_stale(&lease, &spec) {
+        if may_live && holder != self.candidate.identity && !self.is_stale(&lease) {
             return Ok(false);
         }
         if self.candidate.observe {
@@ -199,18 +221,12 @@ impl Election {
         holder != self.candidate.identity && pod(holder) == pod(&self.candidate.identity)
     }
 
-    /// Whether the lease of another has stood still for its whole length while we looked.
-    fn is_stale(&mut self, lease: &Lease, spec: &LeaseSpec) -> bool {
+    /// Whether the lease of another has stood still for its whole length while we looked: the length that
+    /// we know, not the one that somebody has written into it.
+    fn is_stale(&mut self, lease: &Lease) -> bool {
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
-        let seconds = spec
-            .lease_duration_seconds
-            .unwrap_or(15)
-            .max(0)
-            .unsigned_abs();
         match &self.seen {
-            Some((seen, since)) if *seen == version => {
-                since.elapsed() >= Duration::from_secs(u64::from(seconds))
-            }
+            Some((seen, since)) if *seen == version => since.elapsed() >= self.candidate.duration,
             _ => {
                 self.seen = Some((version, Instant::now()));
                 false

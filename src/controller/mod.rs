@@ -21,6 +21,7 @@ mod hostile_tests;
 pub mod http;
 pub mod leader;
 pub mod memory;
+pub mod neglect;
 pub mod offline;
 pub mod policies;
 pub mod quorum;
@@ -56,6 +57,7 @@ use context::{Context, RecorderDebug, Wakers};
 use http::Probes;
 use leader::{Candidate, Leadership};
 use memory::Memory;
+use neglect::Neglect;
 use reconciler::Work;
 use tasks::{EndedEarly, Tasks};
 use watch::{Index, Mirror, Relist};
@@ -225,6 +227,10 @@ pub async fn run(
         woken: woken_accesses,
         all: everything.subscribe(),
     };
+    let neglected = {
+        let (neglect, context) = (Neglect::default(), Arc::clone(&context));
+        move || neglect.find(&context)
+    };
     // The lease is given up last, when nothing of ours runs any more.
     let resign = CancellationToken::new();
     let election = AbortOnDropHandle::new(tokio::spawn(leader::run(
@@ -238,6 +244,7 @@ pub async fn run(
         context.leadership.clone(),
         resign.clone(),
         tell(&everything),
+        neglected,
     )));
     let watch_policies = policies::run(
         Arc::clone(&context),

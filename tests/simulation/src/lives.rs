@@ -2,7 +2,8 @@
 //! them.
 
 use crate::cast::{ACCOUNTS, GROUPS, IAM_ACCOUNTS, IAM_GROUPS, PERMISSION_SETS, Target};
-use crate::story::{Cloud, Deed, Grant, Name, Policy, Second, Setting, Story};
+use crate::stage::Direction;
+use crate::story::{Api, Cloud, Deed, Grant, Name, Policy, Second, Setting, Story, Trouble};
 
 const MINUTE: Second = 60;
 /// By then the last grant of each life has ended.
@@ -22,6 +23,48 @@ pub struct Life {
     pub name: &'static str,
     /// What happens.
     pub story: Story,
+}
+
+impl Life {
+    /// The same with so many controllers, who can take turns or can't.
+    #[must_use]
+    pub fn with(mut self, replicas: usize, without_lease: bool) -> Self {
+        self.story.setting.replicas = replicas;
+        if without_lease {
+            let refused = Trouble {
+                kind: Api::NoLease,
+                lasts: self.story.calm,
+                replica: None,
+                percent: 100,
+                only_writes: false,
+            };
+            self.story.deeds.insert(0, (0, Deed::ApiTrouble(refused)));
+        }
+        self
+    }
+
+    /// What plays it again in that direction.
+    pub fn command(&self, direction: &Direction) -> String {
+        let mut command = format!(
+            "target/simulation/simulate --trace --life '{}' --replicas {}",
+            self.name, self.story.setting.replicas
+        );
+        let refused =
+            |deed: &Deed| matches!(deed, Deed::ApiTrouble(one) if one.kind == Api::NoLease);
+        if self.story.deeds.iter().any(|(_, deed)| refused(deed)) {
+            command += " --no-lease";
+        }
+        for point in &direction.crash_at {
+            command += &format!(" --crash-at {point}");
+        }
+        if direction.new_pod {
+            command += " --new-pod";
+        }
+        if let Some(hold) = direction.hold {
+            command += &format!(" --hold {}:{}", hold.call, hold.seconds);
+        }
+        command
+    }
 }
 
 /// All of them.

@@ -6,9 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
+use simulation::lives::lives;
 use simulation::report::Report;
 use simulation::shrink::shrink;
-use simulation::stage::{Direction, play};
+use simulation::stage::{Direction, Hold, play};
 use simulation::story::{Story, calm, crowd, draw};
 
 /// What kind of stories there are.
@@ -45,6 +46,15 @@ struct Args {
     /// Of which kind.
     #[arg(long, value_enum, default_value_t = Kind::Storms)]
     stories: Kind,
+    /// Plays the life of that name instead.
+    #[arg(long)]
+    life: Option<String>,
+    /// With so many controllers.
+    #[arg(long, default_value_t = 1, requires = "life")]
+    replicas: usize,
+    /// Who can't take turns.
+    #[arg(long, requires = "life")]
+    no_lease: bool,
     /// How many at once; by default as many as there are processors.
     #[arg(long)]
     jobs: Option<usize>,
@@ -66,6 +76,22 @@ struct Args {
     /// Lets it come back as another pod.
     #[arg(long)]
     new_pod: bool,
+    /// Holds a call up, by its number, for so many seconds, such as 17:45.
+    #[arg(long)]
+    hold: Option<Hold>,
+}
+
+impl Args {
+    fn story(&self, seed: u64) -> Story {
+        let Some(name) = &self.life else {
+            return self.stories.story(seed);
+        };
+        let Some(life) = lives().into_iter().find(|life| life.name == name) else {
+            let names: Vec<_> = lives().iter().map(|life| life.name).collect();
+            panic!("there is no life of that name, only {names:#?}");
+        };
+        life.with(self.replicas, self.no_lease).story
+    }
 }
 
 fn main() -> ExitCode {
@@ -73,7 +99,7 @@ fn main() -> ExitCode {
     let direction = Direction {
         crash_at: args.crash_at.clone(),
         new_pod: args.new_pod,
-        hold: None,
+        hold: args.hold,
         trace: args.trace,
     };
     let jobs = args
@@ -81,7 +107,7 @@ fn main() -> ExitCode {
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
     let begun = Instant::now();
     let next = AtomicU64::new(args.from);
-    let end = args.from + args.seeds;
+    let end = args.from + if args.life.is_some() { 1 } else { args.seeds };
     let (total, broken) = (Mutex::new(Report::default()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..jobs {
@@ -91,7 +117,7 @@ fn main() -> ExitCode {
                     if seed >= end {
                         break;
                     }
-                    let report = play(&args.stories.story(seed), &direction);
+                    let report = play(&args.story(seed), &direction);
                     for line in &report.trace {
                         println!("{line}");
                     }
@@ -124,7 +150,7 @@ fn main() -> ExitCode {
     };
     println!("\n{} of {} stories broke a rule", broken.len(), args.seeds);
     if args.shrink > 0 {
-        let short = shrink(&args.stories.story(*seed), &direction, rule, args.shrink);
+        let short = shrink(&args.story(*seed), &direction, rule, args.shrink);
         println!("The shortest story found that breaks {rule}:\n{short}");
         for violation in play(&short, &direction).violations {
             println!("  {violation}");
@@ -132,7 +158,9 @@ fn main() -> ExitCode {
     }
     let kind = args.stories.to_possible_value();
     let kind = kind.as_ref().map_or("storms", |kind| kind.get_name());
-    println!("Play it again: make simulate STORIES={kind} FROM={seed} SEEDS=1");
+    if args.life.is_none() {
+        println!("Play it again: make simulate STORIES={kind} FROM={seed} SEEDS=1");
+    }
     ExitCode::FAILURE
 }
 

@@ -12,6 +12,7 @@ use crate::story::{Deed, Grant, Name, Policy, Second, Tamper};
 
 const GRANTS: &str = "breakglassgrants";
 const POLICIES: &str = "breakglasspolicies";
+const LEASES: &str = "leases";
 const ACCESSES: &str = "breakglassaccesses";
 
 /// Everybody who is not a controller.
@@ -102,6 +103,22 @@ impl People {
                 self.expire_keys(self.aws.now() + SignedDuration::from_secs(lasts));
             }
             _ => {}
+        }
+    }
+
+    /// Writes into the lease that somebody else has it, for longer than anybody lives.
+    pub fn hold_lease(&self) {
+        let (namespace, name) = (Some("breakglass"), "breakglass-controller");
+        let spec = json!({
+            "holderIdentity": "nobody/nobody",
+            "leaseDurationSeconds": i32::MAX,
+            "renewTime": format!("{:.6}", self.aws.now()),
+        });
+        if self.api.get(LEASES, namespace, name).is_some() {
+            self.api
+                .overwrite("hostile", LEASES, namespace, name, |lease| {
+                    lease["spec"] = spec;
+                });
         }
     }
 

@@ -26,6 +26,8 @@ use observer::Observer;
 
 /// How often the checker looks at what only time can break.
 const TICK: Second = 30;
+/// How often the lease is written by who has no right to it.
+const HELD_EVERY: Second = 4;
 const ACCESSES: &str = "breakglassaccesses";
 
 /// What is done beside the story, to find out more.
@@ -49,6 +51,19 @@ pub struct Hold {
     pub call: u64,
     /// For how long. Its sender may have given up by then.
     pub seconds: Second,
+}
+
+impl std::str::FromStr for Hold {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once(':');
+        let numbers =
+            parts.and_then(|(call, seconds)| Some((call.parse().ok()?, seconds.parse().ok()?)));
+        let (call, seconds) =
+            numbers.ok_or("it must be the number of a call and seconds, such as 17:45")?;
+        Ok(Self { call, seconds })
+    }
 }
 
 /// Plays a story and tells how it went.
@@ -349,6 +364,13 @@ impl Stage {
                 self.outages.push((now + lasts, outage));
                 self.set_outages();
                 self.cue(now + lasts, Cue::OutageEnds);
+            }
+            Deed::HoldLease(lasts) => {
+                self.disturbed(0);
+                self.people.hold_lease();
+                if let Some(left) = lasts.checked_sub(HELD_EVERY) {
+                    self.cue(now + HELD_EVERY, Cue::Deed(Deed::HoldLease(left)));
+                }
             }
             Deed::Backup => self.backup = Some(self.machines.api.snapshot()),
             Deed::Restore { bump } => {

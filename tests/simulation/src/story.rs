@@ -112,6 +112,8 @@ pub enum Deed {
     Garble(Name),
     /// It is written to by somebody who means harm, and may do so past all that is asked at admission.
     Tamper(Name, Tamper),
+    /// Somebody who may write leases writes into ours, every few seconds for so long, that another has it.
+    HoldLease(Second),
     /// A namespace is deleted, with every grant in it, and is made anew by whoever made it.
     DeleteNamespace(&'static str),
     /// A policy is made, or written over.

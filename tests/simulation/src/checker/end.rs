@@ -58,6 +58,8 @@ impl Checker {
             .chain(expired.map(|claim| claim.expiry_time))
             .max();
         let covered = ledger.covering(now, SignedDuration::ZERO).next().is_some();
+        // A person may have given it again since.
+        let last = last.max(row.map(|row| row.since).filter(|_| last.is_some()));
         there && !covered && last.is_some_and(|end| now.duration_since(end) > LOUD_BY)
     }
 

@@ -342,8 +342,10 @@ impl Checker {
         });
         // What has lost its person or its entitlement is gone by another word of AWS.
         let is_there = self.is_there(&self.aws.truth(), tuple);
-        if let Some(row) = row.filter(|row| !row.present && is_there) {
-            self.ask_for_two_readings(name, key, row.since);
+        // What a person gave and took in between nobody can have seen.
+        let by_us = |row: &Row| row.taken_by_others != Some(row.since);
+        if let Some(row) = row.filter(|row| !row.present && is_there && by_us(row)) {
+            self.ask_for_two_readings(name, key, &row);
         }
     }
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::Checker;
-use super::rows::Key;
+use super::rows::{Key, Row};
 
 /// When they were begun, by what they tell of.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl Checker {
     }
 
     /// It is called gone, and has been since then: two readings say so that lie a settle window apart.
-    pub(super) fn ask_for_two_readings(&mut self, name: &str, key: &Key, gone_since: Timestamp) {
+    pub(super) fn ask_for_two_readings(&mut self, name: &str, key: &Key, row: &Row) {
         let window = match key {
             Key::Iam(..) => self.settings.iam_settle_window,
             Key::Assignment(..) | Key::Group(..) => self.settings.settle_window,
@@ -72,16 +72,13 @@ impl Checker {
             SignedDuration::try_from(window).unwrap_or_default() - SignedDuration::from_secs(1);
         let created = self.created.get(key).copied().unwrap_or(self.begin);
         // A copy may be so old that it has not seen it come.
-        let could_show = if created + self.staleness(key) >= gone_since - ON_ITS_WAY {
-            created
-        } else {
-            gone_since - ON_ITS_WAY
-        };
+        let given = row.given.map(|given| given + self.staleness(key));
         let all = self.readings.0.get(&Reading::from(key));
         let shown: Vec<_> = all
             .into_iter()
             .flatten()
-            .filter(|at| **at >= could_show)
+            .filter(|at| **at >= created)
+            .filter(|at| given.is_none_or(|given| **at <= given) || **at >= row.since - ON_ITS_WAY)
             .collect();
         let apart = match (shown.first(), shown.last()) {
             (Some(first), Some(last)) => last.duration_since(**first),
@@ -89,7 +86,8 @@ impl Checker {
         };
         let right = self.offsets.values().all(|(offset, _)| offset.is_zero());
         self.ask("R3", apart >= window || !right, || {
-            format!("{name} was closed by readings {apart:?} apart, and gone since {gone_since}")
+            let since = row.since;
+            format!("{name} was closed by readings {apart:?} apart, and gone since {since}")
         });
     }
 }

@@ -58,6 +58,8 @@ pub struct Row {
     pub present: bool,
     /// Since when.
     pub since: Timestamp,
+    /// When it last came.
+    pub given: Option<Timestamp>,
     /// Whether a controller made it so.
     pub by_us: bool,
     /// Whether it counts as ours: a controller gave it, or it was given while the tuple was ours.
@@ -112,6 +114,11 @@ impl Checker {
             only_by_us: !foreign && before.as_ref().is_none_or(|row| row.only_by_us),
             present: effect.present,
             since: effect.time,
+            given: if effect.present {
+                Some(effect.time)
+            } else {
+                before.as_ref().and_then(|row| row.given)
+            },
             by_us,
             ours: effect.present && (by_us || ours),
             taken_by_others,
@@ -158,6 +165,10 @@ impl Checker {
             }
             Some(since) if row.since >= since - super::TURN - self.staleness(key) => {
                 self.residue("made by a person between our reading and our Create");
+            }
+            // By the ledger that was put back it is ours.
+            Some(_) if self.restored.is_some_and(|at| row.since <= at) => {
+                self.residue("given by a person before a ledger was put back by which it is ours");
             }
             Some(since) if self.written.exclusive(since - super::TURN, since) => {
                 self.residue("stood before us under an exclusive policy");

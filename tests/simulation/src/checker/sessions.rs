@@ -61,6 +61,10 @@ impl Checker {
             ) else {
                 continue;
             };
+            if self.created.get(&key).is_some_and(|sent| *sent > end) {
+                self.residue("given when its grant had ended, and never told");
+                continue;
+            }
             let last = access_of(&key).map(|access| self.aws.last_session_end(&access));
             let Some(LastSession::Ends(last)) = last else {
                 continue;

@@ -17,8 +17,9 @@ use crate::cast::{MANAGEMENT, ROLE};
 const GIVEN_WITHIN: SignedDuration = SignedDuration::from_mins(25);
 /// Tries lie at most five minutes apart, and a fifth more. Then comes the slowest operation.
 const GONE_WITHIN: SignedDuration = SignedDuration::from_mins(20);
-/// The longest of all that is waited for after the last change: a take-over, and its windows.
-const STILL_WITHIN: SignedDuration = SignedDuration::from_mins(45);
+/// The longest of all that is waited for after the last change: two take-overs, one after the other, and
+/// their windows.
+const STILL_WITHIN: SignedDuration = SignedDuration::from_mins(75);
 
 impl Checker {
     /// A controller writes something, to the cluster or to AWS: there is a reason.

@@ -21,10 +21,8 @@ fn every_life_is_well_without_a_crash() {
 #[test]
 fn a_crash_after_any_write_is_survived() {
     for (replicas, new_pod) in [(1, false), (1, true), (2, true)] {
-        let mut lives = lives();
-        for life in &mut lives {
-            life.story.setting.replicas = replicas;
-        }
+        let lives = lives().into_iter();
+        let lives: Vec<_> = lives.map(|life| life.with(replicas, false)).collect();
         side_by_side(&lives, |life| {
             let writes = play(&life.story, &Direction::default()).writes_sent;
             for point in 1..=writes {

@@ -24,10 +24,11 @@ fn is_played(number: u64) -> bool {
 fn assert_kept(life: &Life, direction: &Direction, report: &Report) {
     assert!(
         report.violations.is_empty(),
-        "{}, {direction:?}: {}\n{}",
+        "{}, {direction:?}: {}\n{}\n{}",
         life.name,
         report.violations[0],
-        life.story
+        life.story,
+        life.command(direction)
     );
 }
 

@@ -3,7 +3,6 @@
 
 use simulation::lives::lives;
 use simulation::stage::{Direction, Hold, play};
-use simulation::story::{Api, Deed, Trouble};
 
 use crate::{assert_kept, is_played, side_by_side};
 
@@ -22,20 +21,8 @@ fn two_controllers_with_a_lease_keep_every_rule_while_one_is_held_up_at_any_call
 }
 
 fn held_up(without_lease: bool) {
-    let mut lives = lives();
-    for life in &mut lives {
-        life.story.setting.replicas = 2;
-        if without_lease {
-            let refused = Trouble {
-                kind: Api::NoLease,
-                lasts: life.story.calm,
-                replica: None,
-                percent: 100,
-                only_writes: false,
-            };
-            life.story.deeds.insert(0, (0, Deed::ApiTrouble(refused)));
-        }
-    }
+    let lives = lives().into_iter();
+    let lives: Vec<_> = lives.map(|life| life.with(2, without_lease)).collect();
     side_by_side(&lives, |life| {
         let calls = play(&life.story, &Direction::default()).calls_sent;
         let pauses = (1..=calls).flat_map(|call| HELD_FOR.map(|seconds| Hold { call, seconds }));

@@ -150,6 +150,10 @@ pub(super) fn administration(random: &mut Random, deeds: &mut Vec<(Second, Deed)
         };
         deeds.push((random.below(CALM), deed));
     }
+    if random.chance(0.1) {
+        let lasts = random.pick(&[1, 5 * MINUTE, HOUR]);
+        deeds.push((moment(random, deeds, lasts), Deed::HoldLease(lasts)));
+    }
     if random.chance(0.3) {
         let at = random.below(CALM - HOUR);
         let initializing = Trouble {

@@ -4,7 +4,7 @@ use simulation::cast::PEOPLE;
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
 use simulation::story::{Api, Aws, Deed, Grant, Trouble};
 
-use super::{MINUTE, api, aws_writes, first, kept, kill, name, second, trouble};
+use super::{MINUTE, api, aws_writes, first, kept, kill, long, name, second, trouble};
 
 /// Fault 4. R2, R3.
 #[test]
@@ -322,4 +322,44 @@ fn who_misses_most_events_ends_nothing_early() {
         life.story.seed = seed;
         kept(&life);
     }
+}
+
+/// Who may write leases can make every controller stand by. R9, R10.
+#[test]
+fn who_holds_the_lease_and_does_nothing_keeps_access_for_minutes_at_most() {
+    let revoked = 4 * MINUTE;
+    for replicas in [1, 2] {
+        let mut life = long(
+            "somebody else has the lease",
+            vec![
+                (
+                    10,
+                    Deed::Apply(grant("first", ASSIGNMENT, None, 39 * MINUTE)),
+                ),
+                (2 * MINUTE, Deed::HoldLease(30 * MINUTE)),
+                (revoked, Deed::SetRevoked(name(), true)),
+            ],
+        );
+        life.story.setting.replicas = replicas;
+        let late = kept(&life).lateness;
+        assert!(
+            late.iter().all(|late| *late < 16 * 60) && !late.is_empty(),
+            "{late:?}"
+        );
+    }
+}
+
+/// A lease is good for as long as we know it to be, not for as long as somebody has written into it.
+#[test]
+fn a_lease_that_somebody_wrote_once_is_over_like_any_other() {
+    let mut life = long(
+        "somebody else has had the lease",
+        vec![
+            first(ASSIGNMENT),
+            (2 * MINUTE, Deed::HoldLease(0)),
+            (4 * MINUTE, Deed::SetRevoked(name(), true)),
+        ],
+    );
+    life.story.setting.lease = 60;
+    assert_eq!(kept(&life).lateness, [0]);
 }
