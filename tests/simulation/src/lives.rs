@@ -45,25 +45,24 @@ impl Life {
 
     /// What plays it again in that direction.
     pub fn command(&self, direction: &Direction) -> String {
-        let mut command = format!(
-            "target/simulation/simulate --trace --life '{}' --replicas {}",
-            self.name, self.story.setting.replicas
-        );
         let refused =
             |deed: &Deed| matches!(deed, Deed::ApiTrouble(one) if one.kind == Api::NoLease);
-        if self.story.deeds.iter().any(|(_, deed)| refused(deed)) {
-            command += " --no-lease";
-        }
-        for point in &direction.crash_at {
-            command += &format!(" --crash-at {point}");
-        }
-        if direction.new_pod {
-            command += " --new-pod";
-        }
-        if let Some(hold) = direction.hold {
-            command += &format!(" --hold {}:{}", hold.call, hold.seconds);
-        }
-        command
+        let without_lease = self.story.deeds.iter().any(|(_, deed)| refused(deed));
+        let mut parts = vec![
+            format!("target/simulation/simulate --trace --life '{}'", self.name),
+            format!("--replicas {}", self.story.setting.replicas),
+        ];
+        parts.extend(without_lease.then(|| "--no-lease".to_owned()));
+        parts.extend(
+            direction
+                .crash_at
+                .iter()
+                .map(|point| format!("--crash-at {point}")),
+        );
+        parts.extend(direction.new_pod.then(|| "--new-pod".to_owned()));
+        let hold = direction.hold;
+        parts.extend(hold.map(|hold| format!("--hold {}:{}", hold.call, hold.seconds)));
+        parts.join(" ")
     }
 }
 

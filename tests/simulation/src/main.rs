@@ -46,15 +46,6 @@ struct Args {
     /// Of which kind.
     #[arg(long, value_enum, default_value_t = Kind::Storms)]
     stories: Kind,
-    /// Plays the life of that name instead.
-    #[arg(long)]
-    life: Option<String>,
-    /// With so many controllers.
-    #[arg(long, default_value_t = 1, requires = "life")]
-    replicas: usize,
-    /// Who can't take turns.
-    #[arg(long, requires = "life")]
-    no_lease: bool,
     /// How many at once; by default as many as there are processors.
     #[arg(long)]
     jobs: Option<usize>,
@@ -70,6 +61,22 @@ struct Args {
     /// Plays no more stories once one has broken a rule.
     #[arg(long)]
     first: bool,
+    #[command(flatten)]
+    what: What,
+}
+
+/// What is played, and what is done to it.
+#[derive(Debug, clap::Args)]
+struct What {
+    /// Plays the life of that name instead.
+    #[arg(long)]
+    life: Option<String>,
+    /// With so many controllers.
+    #[arg(long, default_value_t = 1, requires = "life")]
+    replicas: usize,
+    /// Who can't take turns.
+    #[arg(long, requires = "life")]
+    no_lease: bool,
     /// Lets the process that sends the write of this number die of it.
     #[arg(long)]
     crash_at: Vec<u64>,
@@ -83,23 +90,23 @@ struct Args {
 
 impl Args {
     fn story(&self, seed: u64) -> Story {
-        let Some(name) = &self.life else {
+        let Some(name) = &self.what.life else {
             return self.stories.story(seed);
         };
         let Some(life) = lives().into_iter().find(|life| life.name == name) else {
             let names: Vec<_> = lives().iter().map(|life| life.name).collect();
             panic!("there is no life of that name, only {names:#?}");
         };
-        life.with(self.replicas, self.no_lease).story
+        life.with(self.what.replicas, self.what.no_lease).story
     }
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let direction = Direction {
-        crash_at: args.crash_at.clone(),
-        new_pod: args.new_pod,
-        hold: args.hold,
+        crash_at: args.what.crash_at.clone(),
+        new_pod: args.what.new_pod,
+        hold: args.what.hold,
         trace: args.trace,
     };
     let jobs = args
@@ -107,7 +114,12 @@ fn main() -> ExitCode {
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
     let begun = Instant::now();
     let next = AtomicU64::new(args.from);
-    let end = args.from + if args.life.is_some() { 1 } else { args.seeds };
+    let end = args.from
+        + if args.what.life.is_some() {
+            1
+        } else {
+            args.seeds
+        };
     let (total, broken) = (Mutex::new(Report::default()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..jobs {
@@ -158,7 +170,7 @@ fn main() -> ExitCode {
     }
     let kind = args.stories.to_possible_value();
     let kind = kind.as_ref().map_or("storms", |kind| kind.get_name());
-    if args.life.is_none() {
+    if args.what.life.is_none() {
         println!("Play it again: make simulate STORIES={kind} FROM={seed} SEEDS=1");
     }
     ExitCode::FAILURE

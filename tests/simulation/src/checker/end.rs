@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::ledgers::Ledger;
-use super::rows::Key;
+use super::rows::{Key, Whose};
 use super::{Checker, is_held};
 use crate::story::Second;
 
@@ -50,7 +50,8 @@ impl Checker {
     fn is_overdue(&self, ledger: &Ledger, now: Timestamp) -> bool {
         let spec = &ledger.access.spec;
         let row = self.rows.get(&Key::from(&spec.tuple));
-        let there = row.is_some_and(|row| row.present && row.ours) && self.is_anybodys(&spec.tuple);
+        let there =
+            row.is_some_and(|row| row.present && row.ours()) && self.is_anybodys(&spec.tuple);
         let ended = spec.ended.iter();
         let expired = spec.claims.iter().filter(|claim| claim.expiry_time <= now);
         let last = ended
@@ -69,7 +70,7 @@ impl Checker {
         let left: Vec<_> = self
             .rows
             .iter()
-            .filter(|(_, row)| row.present && row.ours)
+            .filter(|(_, row)| row.present && row.ours())
             .map(|(key, row)| (key.clone(), row.since))
             .collect();
         for (key, since) in left {
@@ -172,7 +173,7 @@ impl Checker {
             let skew = self.skew();
             let mut claims = spec.claims.iter();
             let covered = claims.any(|claim| claim.start_time <= now + skew);
-            (row.present && row.ours && old && !covered).then(|| (name.clone(), ended))
+            (row.present && row.ours() && old && !covered).then(|| (name.clone(), ended))
         })
     }
 
@@ -217,9 +218,8 @@ impl Checker {
             .collect();
         let mut forgotten = 0;
         for (key, row) in &mut self.rows {
-            if row.present && row.ours && !ours.contains(key) {
-                row.by_us = false;
-                row.ours = false;
+            if row.present && row.ours() && !ours.contains(key) {
+                row.by = Whose::Others;
                 forgotten += 1;
             }
         }

@@ -10,7 +10,7 @@ use breakglass::api::access::{
 use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
 
-use super::rows::{Key, Row};
+use super::rows::{Key, Row, Whose};
 use super::{Checker, TURN};
 
 /// A ledger entry as the API server has it, and what it was.
@@ -252,7 +252,7 @@ impl Checker {
 
     /// Whether a reading begun within the last turn may have shown it present, and we have not taken it away.
     fn was_present(&self, key: &Key, row: &Row, now: Timestamp) -> bool {
-        row.present || (!row.by_us && row.since >= now - TURN - self.staleness(key))
+        row.present || (!row.by_us() && row.since >= now - TURN - self.staleness(key))
     }
 
     /// A claim became an ended one.
@@ -324,14 +324,14 @@ impl Checker {
             .as_ref()
             .filter(|row| row.present && self.key_is_anybodys(key));
         let by_a_person_of_late =
-            |row: &Row| !row.by_us && row.since >= now - TURN - self.staleness(key);
+            |row: &Row| !row.by_us() && row.since >= now - TURN - self.staleness(key);
         if left.is_some_and(by_a_person_of_late) {
             self.residue("given by a person while the ledger closed");
             if let Some(row) = self.rows.get_mut(key) {
-                row.ours = false;
+                row.by = Whose::Others;
             }
         } else {
-            let left = left.filter(|row| row.ours).map(|row| row.since);
+            let left = left.filter(|row| row.ours()).map(|row| row.since);
             self.ask("R3", left.is_none(), || {
                 format!("{name} was closed while access of ours stands since {left:?}")
             });

@@ -60,14 +60,35 @@ pub struct Row {
     pub since: Timestamp,
     /// When it last came.
     pub given: Option<Timestamp>,
-    /// Whether a controller made it so.
-    pub by_us: bool,
-    /// Whether it counts as ours: a controller gave it, or it was given while the tuple was ours.
-    pub ours: bool,
+    /// Who made it so.
+    pub by: Whose,
     /// Whether nobody else ever made it so.
     pub only_by_us: bool,
     /// When somebody else last took it away.
     pub taken_by_others: Option<Timestamp>,
+}
+
+/// Who made it so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// A controller.
+    Us,
+    /// Somebody else, while the tuple was ours.
+    OthersWhileOurs,
+    /// Somebody else.
+    Others,
+}
+
+impl Row {
+    /// Whether a controller made it so.
+    pub fn by_us(&self) -> bool {
+        self.by == Whose::Us
+    }
+
+    /// Whether it counts as ours: from our first Create until the ledger is closed everything does.
+    pub fn ours(&self) -> bool {
+        self.by != Whose::Others
+    }
 }
 
 impl Checker {
@@ -119,8 +140,11 @@ impl Checker {
             } else {
                 before.as_ref().and_then(|row| row.given)
             },
-            by_us,
-            ours: effect.present && (by_us || ours),
+            by: match (by_us, ours && effect.present) {
+                (true, _) => Whose::Us,
+                (false, true) => Whose::OthersWhileOurs,
+                (false, false) => Whose::Others,
+            },
             taken_by_others,
         };
         self.rows.insert(key, row);
@@ -156,7 +180,7 @@ impl Checker {
                 );
             }
         }
-        let foreign = row.filter(|row| row.present && !row.by_us);
+        let foreign = row.filter(|row| row.present && !row.by_us());
         let Some(row) = foreign else { return };
         match ours_since {
             // By a person, while the tuple counts as ours.

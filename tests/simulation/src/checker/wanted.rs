@@ -162,7 +162,7 @@ impl Checker {
             return;
         }
         let there = self.rows.iter();
-        let there = there.filter(|(_, row)| row.present && row.ours && row.since <= from);
+        let there = there.filter(|(_, row)| row.present && row.ours() && row.since <= from);
         let (mut asked, mut left) = (0, Vec::new());
         for (key, row) in there {
             let Some((_, ledger)) = self.ledger_of(key) else {

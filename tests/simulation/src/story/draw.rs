@@ -25,6 +25,7 @@ pub fn draw(seed: u64) -> Story {
     )];
     people::grants(&mut random, &mut deeds);
     aws::hands(&mut random, &mut deeds);
+    aws::changes(&mut random, &mut deeds);
     cluster::machines(&mut random, &setting, &mut deeds);
     cluster::two_leaders(&mut random, &mut setting, &mut deeds);
     setting.delegated = random.chance(0.2);

@@ -38,6 +38,10 @@ pub(super) fn hands(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
             }
         }
     }
+}
+
+/// What people change in AWS for a while besides who has what.
+pub(super) fn changes(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
     for _ in 0..random.below(3) {
         let at = random.below(CALM - HOUR);
         let back = at + random.between(1, HOUR);
