@@ -1,7 +1,7 @@
 # `make help` lists the commands. Needed: Rust by rustup (rust-toolchain.toml names the version), Go, Python 3, a C compiler.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test simulate simulate-crashes bugs soak lint build crds control-plane clean programs test-programs demo-control-plane need-rust need-python
+.PHONY: help demo test simulate simulate-crashes bugs mutants soak lint build crds control-plane clean programs test-programs demo-control-plane need-rust need-python
 
 # The control plane is built by Go and the rest by cargo. Neither waits for the other.
 SIDE_BY_SIDE = $(MAKE) --no-print-directory -j2
@@ -27,8 +27,11 @@ simulate: need-rust ## Play SEEDS=100 random stories of the whole program, FROM=
 simulate-crashes: need-rust ## Let the program die after every write and every pair of writes, and stand still at every call
 	SIMULATION=all $(SIMULATION_TESTS) -- --nocapture --test-threads 1 crashes pauses
 
-bugs: need-rust ## Put each known bug into the program and see who notices (1 h); ONLY=words of a name
+bugs: need-rust ## Put each known bug into the program and see who notices (2 h); ONLY=words of a name
 	cargo run --quiet --locked --package seeded-bugs -- --only "$(ONLY)"
+
+mutants: need-rust ## Change the code in small ways and see what no test notices (2 h); needs cargo-mutants
+	cargo mutants --output target/mutants --timeout 60
 
 soak: need-rust demo-control-plane ## Kill and freeze everything at random under load; MINUTES=n (20), SEED=n to repeat a run
 	cargo test --locked --package breakglass --test end_to_end -- soak::soak --exact --ignored --nocapture

@@ -45,6 +45,13 @@ fn main() -> Result<ExitCode> {
         target: target.join("seeded-bugs/target"),
         stories: args.stories,
     };
+    // Whoever complains of the program as it is notices nothing.
+    let sound = bench.trial()?;
+    ensure!(
+        sound == Verdict::Nobody,
+        "without any bug: {}; mend that first",
+        told(&sound)
+    );
     let mut unnoticed = 0;
     for bug in &wanted {
         let begun = Instant::now();
