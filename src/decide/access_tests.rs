@@ -6,8 +6,10 @@ use super::access::{Authorities, Known, Reading, Step, Waiting, next};
 use super::fixtures::{at, claim, holder, ledger};
 use super::ledger::{Evidence, begin, end, task};
 use crate::api::access::{
-    AccessState, Attempt, BreakglassAccessSpec, EndReason, Holder, Operation, Origin,
+    AccessState, Attempt, BreakglassAccessSpec, Claim, EndReason, Holder, Operation, Origin,
 };
+use crate::api::policy::OnExternalRemoval;
+use crate::api::tuple::{AccountAssignment, Tuple};
 use crate::aws::Seen;
 use crate::config::Settings;
 
@@ -210,4 +212,178 @@ fn an_attempt_and_its_outcome_leave_what_is_asked_for_as_it_was() {
     assert_eq!(task(&before), task(&after));
     end(&mut after, "uid", EndReason::Deleted, at(2));
     assert_ne!(task(&before), task(&after));
+}
+
+/// The same of an assignment, which AWS gives and takes in its own time.
+fn assigned(ledger: BreakglassAccessSpec) -> BreakglassAccessSpec {
+    let text = str::to_owned;
+    let tuple = AccountAssignment {
+        instance_arn: text("instance"),
+        identity_store_id: text("store"),
+        account: text("111122223333"),
+        permission_set: text("ReadOnly"),
+        permission_set_arn: text("set"),
+        user: text("alice"),
+        user_id: text("id"),
+    };
+    BreakglassAccessSpec {
+        tuple: Tuple::AccountAssignment(tuple),
+        ..ledger
+    }
+}
+
+/// Ours, given, and marked active at second 0.
+fn open(claims: Vec<Claim>) -> BreakglassAccessSpec {
+    let active = |claim| Claim {
+        active_time: Some(at(0)),
+        ..claim
+    };
+    BreakglassAccessSpec {
+        state: AccessState::Open,
+        origin: Some(Origin::Created),
+        offline_deleter: Some(holder("pod")),
+        ..ledger(claims.into_iter().map(active).collect())
+    }
+}
+
+fn stands(uid: &str) -> Authorities {
+    Authorities {
+        evidence: [(uid.to_owned(), Evidence::Stands(at(10_000)))].into(),
+        admitted: vec![uid.to_owned()],
+        ..Authorities::default()
+    }
+}
+
+const PRESENT: Seen = Seen::Present {
+    session_seconds: None,
+};
+
+fn seen(seen: Seen, second: i64, ledger: &BreakglassAccessSpec) -> Step {
+    let reading = Reading {
+        begun: at(second),
+        seen,
+    };
+    let authorities = stands("a");
+    next(&Known {
+        now: at(second),
+        authorities: Some(&authorities),
+        ..known(ledger, Some(&reading))
+    })
+}
+
+#[test]
+fn the_second_reading_is_made_when_its_time_has_come() {
+    let asked_at = |second| {
+        next(&Known {
+            now: at(second),
+            ..known(&settling(), None)
+        })
+    };
+    let wait = Step::Rest(Waiting::Until(at(window())));
+    assert_eq!(asked_at(1), wait);
+    assert_eq!(asked_at(window() - 1), wait);
+    assert_eq!(asked_at(window()), Step::Read);
+}
+
+/// It may be older than what made the claim active.
+#[test]
+fn an_absence_is_believed_when_it_can_not_be_from_before_the_access_was_given() {
+    let open = open(vec![claim("a", 0, 10_000)]);
+    let wait = Step::Rest(Waiting::Until(at(window())));
+    assert_eq!(seen(Seen::Absent, 1, &open), wait);
+    assert_eq!(seen(Seen::Absent, window() - 1, &open), wait);
+    match seen(Seen::Absent, window(), &open) {
+        Step::Send(ledger, Operation::Create) => {
+            assert_eq!(ledger.claims[0].active_time, None, "it is not there");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_access_at_rest_is_read_when_there_is_a_reason() {
+    let rest = open(vec![claim("a", 0, 10_000)]);
+    let asked = |ledger: &BreakglassAccessSpec, drift_due| {
+        next(&Known {
+            now: at(1),
+            drift_due,
+            ..known(ledger, None)
+        })
+    };
+    assert_eq!(asked(&rest, false), Step::Rest(Waiting::Nothing));
+    assert_eq!(asked(&rest, true), Step::Read);
+    let mut not_active = rest.clone();
+    not_active.claims[0].active_time = None;
+    assert_eq!(asked(&not_active, false), Step::Read);
+    let missed = BreakglassAccessSpec {
+        first_absent_time: Some(at(0)),
+        ..rest
+    };
+    assert_eq!(asked(&missed, false), Step::Read);
+}
+
+#[test]
+fn what_is_there_at_first_is_active_and_not_ours() {
+    let closed = ledger(vec![claim("a", 0, 10_000)]);
+    let found = written(seen(PRESENT, 1, &closed));
+    assert_eq!(found.origin, Some(Origin::PreExisting));
+    assert_eq!(found.state, AccessState::Open);
+    assert!(found.claims[0].active_time.is_some());
+}
+
+/// An assignment that stands is believed, unless a Delete may still take it away.
+#[test]
+fn a_claim_that_comes_while_access_is_taken_away_waits_for_the_delete() {
+    let again = BreakglassAccessSpec {
+        claims: vec![claim("a", 0, 10_000)],
+        first_absent_time: None,
+        ..settling()
+    };
+    let stands = written(seen(PRESENT, 1, &assigned(again.clone())));
+    assert_eq!(stands.state, AccessState::Open);
+    assert!(stands.claims[0].active_time.is_some());
+    for ledger in [assigned(again.clone()), again] {
+        let deleting = BreakglassAccessSpec {
+            delete_unknown_until: Some(at(50)),
+            ..ledger
+        };
+        let step = seen(PRESENT, 1, &deleting);
+        assert_eq!(step, Step::Rest(Waiting::Until(at(50))));
+    }
+}
+
+#[test]
+fn what_somebody_took_away_ends_the_grants_whose_policies_say_so_and_no_other() {
+    let mut stood = BreakglassAccessSpec {
+        origin: Some(Origin::PreExisting),
+        first_absent_time: Some(at(0)),
+        ..open(vec![claim("a", 0, 10_000), claim("b", 0, 10_000)])
+    };
+    stood.claims[1].on_external_removal = OnExternalRemoval::End;
+    let ended = vec![("b".to_owned(), EndReason::RemovedExternally)];
+    assert_eq!(seen(Seen::Absent, window(), &stood), Step::End(ended));
+}
+
+/// Two that live would take it from one another without end.
+#[test]
+fn the_authority_is_left_to_who_took_it_last_until_he_has_had_time() {
+    let taken = BreakglassAccessSpec {
+        first_absent_time: None,
+        delete_unknown_until: Some(at(100)),
+        ..settling()
+    };
+    let others = BreakglassAccessSpec {
+        offline_deleter: Some(holder("another pod")),
+        ..taken.clone()
+    };
+    let until = 100 + window();
+    let wait = Step::Rest(Waiting::Until(at(until)));
+    assert_eq!(seen_absent_at(1, &others), wait);
+    assert_eq!(seen_absent_at(until - 1, &others), wait);
+    assert_eq!(
+        written(seen_absent_at(until, &others)).offline_deleter,
+        Some(holder("pod"))
+    );
+    let ours = written(seen_absent_at(1, &taken));
+    assert_eq!(ours.first_absent_time, Some(at(1)));
 }
