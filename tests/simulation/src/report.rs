@@ -1,6 +1,6 @@
 //! How a story went.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checker::Violation;
 use crate::story::Second;
@@ -28,6 +28,8 @@ pub struct Report {
     pub calls_sent: u64,
     /// Writes to both, those of leases and events aside.
     pub writes_sent: u64,
+    /// Which controllers wrote to AWS.
+    pub writers: BTreeSet<usize>,
     /// The same for the same sequence of calls to AWS, at the same times.
     pub fingerprint: u64,
     /// The last writes.

@@ -38,18 +38,18 @@ pub struct Direction {
     pub crash_at: Vec<u64>,
     /// It comes back as another pod, so that nobody knows that it is dead.
     pub new_pod: bool,
-    /// That call is held up on its way.
+    /// The process that makes that call stands still for a while.
     pub hold: Option<Hold>,
     /// Whether every call is written down.
     pub trace: bool,
 }
 
-/// A call that is held up, as if its process stood still in between.
+/// A process that stands still: nothing leaves it, and nothing reaches it.
 #[derive(Clone, Copy, Debug)]
 pub struct Hold {
-    /// Which: counted from one, those about leases and watches aside.
+    /// From which call on: counted from one, those about leases and watches aside.
     pub call: u64,
-    /// For how long. Its sender may have given up by then.
+    /// For how long. It may have given the call up by then, which goes out all the same.
     pub seconds: Second,
 }
 
@@ -156,9 +156,6 @@ struct Stage {
     backup: Option<Snapshot>,
     /// What is down at AWS, and until when.
     outages: Vec<(Second, Outage)>,
-    /// Since when no trouble, and no crash, has kept a controller from its work.
-    undisturbed_since: Second,
-    lease: Second,
     /// Whether who dies of a write comes back as another pod.
     new_pod: bool,
     /// How many die of a write, also when all else is calm.
@@ -217,8 +214,6 @@ impl Stage {
             crashes,
             backup: None,
             outages: Vec::new(),
-            undisturbed_since: 0,
-            lease: story.setting.lease,
             new_pod: direction.new_pod,
             deaths: direction.crash_at.len().try_into().expect("few"),
         };
@@ -281,8 +276,7 @@ impl Stage {
 
     /// Something keeps controllers from their work for that long.
     fn disturbed(&mut self, lasts: Second) {
-        self.undisturbed_since = self.undisturbed_since.max(self.now() + lasts);
-        let until = self.undisturbed_since;
+        let until = self.now() + lasts;
         self.observer.lock().checker.on_disturbed(until);
     }
 
@@ -314,11 +308,8 @@ impl Stage {
             let what = format!("{:?} ended by itself", ended.run());
             self.observer.lock().violated("R9", what, self.now());
         }
-        // A leader that died is followed when its lease has ended, and then looks at everything.
-        let settled = self.undisturbed_since + self.lease + 10 * 60;
-        let any_up = self.replicas.iter().any(Replica::is_up);
-        if any_up && self.now() > settled {
-            self.observer.lock().checker.on_undisturbed(settled);
+        if self.replicas.iter().any(Replica::is_up) {
+            self.observer.lock().checker.on_tick();
         }
         self.observer.forget(&self.machines);
     }

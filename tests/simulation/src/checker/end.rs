@@ -12,14 +12,16 @@ use serde_json::Value;
 use super::ledgers::Ledger;
 use super::rows::{Key, Whose};
 use super::{Checker, is_held};
-use crate::story::Second;
 
 impl Checker {
-    /// Asked from time to time, while a controller has worked undisturbed for a while.
-    pub fn on_undisturbed(&mut self, settled: Second) {
+    /// From time to time, while a controller is up: asks what must be so when none has been disturbed for a while.
+    pub fn on_tick(&mut self) {
         self.look_at_aws();
         let now = self.aws.now();
-        self.ask_what_is_wanted(self.time_of(settled), now);
+        if now <= self.settled_since() {
+            return;
+        }
+        self.ask_what_is_wanted(now);
         let silent: Vec<_> = self
             .ledgers
             .iter()

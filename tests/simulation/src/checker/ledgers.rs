@@ -24,10 +24,12 @@ pub struct Ledger {
     pub attempts: BTreeMap<String, Announced>,
     /// When the last claim ended while the access was open.
     pub due_since: Option<Timestamp>,
+    /// Processes, by run, that might once delete without the ledger, and until when they were named.
+    pub deleters: BTreeMap<String, Timestamp>,
     /// Claims, by uid, for which nothing was created yet, and since when they are there.
     pub waiting: BTreeMap<String, Timestamp>,
-    /// Claims, by uid, that were lengthened: when last, and their end before.
-    extended: BTreeMap<String, (Timestamp, Timestamp)>,
+    /// Claims, by uid, that were made or lengthened: when last, and their end before, if there was one.
+    extended: BTreeMap<String, (Timestamp, Option<Timestamp>)>,
 }
 
 /// An attempt as it was announced.
@@ -53,13 +55,18 @@ impl Ledger {
         due(self.spec(), now, skew)
     }
 
-    /// Whether all that cover it were lengthened of late and are over by their ends before, so that whoever
-    /// was cut off meanwhile may end them.
-    pub fn ends_at_old_expiry(&self, now: Timestamp, skew: SignedDuration) -> bool {
+    /// Whether all that cover it were made or lengthened since then, and are over by their ends before, so
+    /// that whoever was cut off since may end them.
+    pub fn ends_at_old_expiry(
+        &self,
+        since: Timestamp,
+        now: Timestamp,
+        skew: SignedDuration,
+    ) -> bool {
         self.covering(now, skew).all(|claim| {
-            self.extended.get(&claim.uid).is_some_and(|(at, end)| {
-                *end <= now + skew && now.duration_since(*at) < SignedDuration::from_mins(30)
-            })
+            self.extended
+                .get(&claim.uid)
+                .is_some_and(|(at, end)| *at >= since && end.is_none_or(|end| end <= now + skew))
         })
     }
 }
@@ -138,6 +145,7 @@ impl Checker {
             ours_since: None,
             attempts: BTreeMap::new(),
             due_since: None,
+            deleters: BTreeMap::new(),
             waiting: BTreeMap::new(),
             extended: BTreeMap::new(),
         });
@@ -151,9 +159,10 @@ impl Checker {
             let same = before.iter().find(|old| old.uid == claim.uid);
             if new_entry || same.is_none() {
                 ledger.waiting.insert(claim.uid.clone(), now);
+                ledger.extended.insert(claim.uid.clone(), (now, None));
             }
             if let Some(old) = same.filter(|old| old.expiry_time < claim.expiry_time) {
-                let lengthened = (now, old.expiry_time);
+                let lengthened = (now, Some(old.expiry_time));
                 ledger.extended.insert(claim.uid.clone(), lengthened);
             }
         }
@@ -167,6 +176,9 @@ impl Checker {
                     at: now,
                     sent: false,
                 });
+        }
+        if let Some(deleter) = &ledger.access.spec.offline_deleter {
+            ledger.deleters.insert(deleter.run.clone(), now);
         }
         ledger.access = after;
     }

@@ -121,6 +121,8 @@ pub struct Checker {
     created: BTreeMap<Key, Timestamp>,
     /// When a Delete was last sent for it.
     deleted: BTreeMap<Key, Timestamp>,
+    /// When that was sent by who was cut off and had not heard of a claim.
+    deleted_unheard: BTreeMap<Key, Timestamp>,
     /// When each grant, by uid, was claimed last.
     claimed: BTreeMap<String, Timestamp>,
     /// Uids whose claims have ended, as far as the cluster still remembers.
@@ -168,6 +170,7 @@ impl Checker {
             offsets: BTreeMap::new(),
             created: BTreeMap::new(),
             deleted: BTreeMap::new(),
+            deleted_unheard: BTreeMap::new(),
             claimed: BTreeMap::new(),
             ended: BTreeSet::new(),
             restored: None,
@@ -238,7 +241,12 @@ impl Checker {
 
     /// Something keeps controllers from their work until then.
     pub fn on_disturbed(&mut self, until: Second) {
-        self.undisturbed_since = self.time_of(until);
+        self.undisturbed_since = self.undisturbed_since.max(self.time_of(until));
+    }
+
+    /// A controller stands still for that long.
+    pub fn on_frozen(&mut self, seconds: Second) {
+        self.on_disturbed(self.second(self.aws.now()) + seconds);
     }
 
     /// AWS does not do until then what it otherwise does.

@@ -2,7 +2,7 @@
 
 use aws_simulator::{AccessTuple, Author, Effect};
 use breakglass::api::tuple::Tuple;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Checker;
 
@@ -50,6 +50,9 @@ impl From<&AccessTuple> for Key {
         }
     }
 }
+
+/// A call arrives within that time, and what it asks for has happened.
+const ARRIVES_WITHIN: SignedDuration = SignedDuration::from_mins(15);
 
 /// What became of a tuple.
 #[derive(Clone, Debug)]
@@ -168,12 +171,12 @@ impl Checker {
             .covering(now, self.skew())
             .find(|claim| claim.active_time.is_some());
         let covering = covering.map(|claim| claim.grant.name.clone());
-        let extended_offline = ledger.ends_at_old_expiry(now, self.skew());
+        let unheard = self.deleted_unheard.get(key);
+        let unheard = unheard.is_some_and(|at| now.duration_since(*at) < ARRIVES_WITHIN);
         let ours_since = ledger.ours_since;
         if let Some(grant) = covering {
-            if extended_offline {
-                self.residue("ended at the old expiry by a controller that was cut off");
-            } else {
+            // That was counted when it was sent.
+            if !unheard {
                 self.violated(
                     "R6",
                     format!("{name} was taken away while {grant} is active and covers it"),

@@ -145,13 +145,20 @@ impl Checker {
             return;
         };
         let spec = &ledger.access.spec;
+        // It may not have heard that another has taken over, who allows for that.
+        let named = ledger.deleters.get(&run.holder.run);
+        let was_named = named.is_some_and(|until| now.duration_since(*until) <= longest);
         let may = cut_off
             && operation == Operation::Delete
-            && spec.offline_deleter.as_ref() == Some(&run.holder)
+            && (spec.offline_deleter.as_ref() == Some(&run.holder) || was_named)
             && ledger.ours_since.is_some();
         let covered = due(spec, now, skew).next().is_some();
-        if may && covered && ledger.ends_at_old_expiry(now, skew) {
-            self.residue("ended at the old expiry by a controller that was cut off");
+        // What it asked last may have been answered without its hearing it.
+        let heard = contact.unwrap_or(now) - TURN;
+        if may && covered && ledger.ends_at_old_expiry(heard, now, skew) {
+            let key = Key::from(&spec.tuple);
+            self.deleted_unheard.insert(key, now);
+            self.residue("ended by a controller that was cut off and had not heard of a claim");
         } else if may && !covered {
             self.residue("deleted without the ledger");
             self.measure(name, now);

@@ -82,9 +82,9 @@ impl Checker {
         self.key_in(world, names(tuple)) == Some(Key::from(tuple))
     }
 
-    /// Asked from time to time; nothing has kept a controller from its work since then.
-    pub(super) fn ask_what_is_wanted(&mut self, settled: Timestamp, now: Timestamp) {
-        let since = settled.max(self.aws_undisturbed_since);
+    /// Asked from time to time, while nothing keeps a controller from its work.
+    pub(super) fn ask_what_is_wanted(&mut self, now: Timestamp) {
+        let since = self.settled_since().max(self.aws_undisturbed_since);
         let right = self.offsets.values().all(|(offset, _)| offset.is_zero());
         if self.restored.is_some() || !right || now < since + GONE_WITHIN {
             return;

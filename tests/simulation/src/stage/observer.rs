@@ -30,6 +30,8 @@ pub(super) struct Seen {
     pub(super) report: Report,
     crash_at: Vec<u64>,
     hold: Option<Hold>,
+    /// Who stands still, and until when.
+    frozen: Option<(Run, Instant)>,
     /// Runs that are about to be killed: nothing leaves them any more.
     dead: BTreeSet<String>,
     /// Whether the rules are not asked, since somebody breaks them on purpose.
@@ -109,11 +111,23 @@ impl Seen {
         circles
     }
 
-    /// Counts a call. Tells how long it is held up.
-    fn held_up(&mut self) -> Duration {
+    /// Counts a call. Its sender may stand still from here on.
+    fn count(&mut self, run: &Run) {
         self.report.calls_sent += 1;
-        let hold = self.hold.filter(|hold| hold.call == self.report.calls_sent);
-        hold.map_or(Duration::ZERO, |hold| Duration::from_secs(hold.seconds))
+        let sent = self.report.calls_sent;
+        if let Some(hold) = self.hold.filter(|hold| hold.call == sent) {
+            let until = Instant::now() + Duration::from_secs(hold.seconds);
+            self.frozen = Some((run.clone(), until));
+            self.checker.on_frozen(hold.seconds);
+        }
+    }
+
+    /// How long whatever comes from it, or to it, is held up.
+    fn held_up(&self, run: &Run) -> Duration {
+        let frozen = self.frozen.as_ref().filter(|(who, _)| who == run);
+        frozen.map_or(Duration::ZERO, |(_, until)| {
+            until.saturating_duration_since(Instant::now())
+        })
     }
 }
 
@@ -130,6 +144,7 @@ impl Observer {
             report: Report::default(),
             crash_at: direction.crash_at.clone(),
             hold: direction.hold,
+            frozen: None,
             dead: BTreeSet::new(),
             looks_away: false,
             minute: (0, 0),
@@ -186,9 +201,11 @@ impl Lines for Observer {
             return ApiFate::instead(api_simulator::Ending::Hang);
         }
         if call.resource == "leases" || call.resource == "events" || call.verb == Verb::Watch {
+            fate.before += seen.held_up(run);
             return fate;
         }
-        fate.before += seen.held_up();
+        seen.count(run);
+        fate.before += seen.held_up(run);
         if fate.is_trouble() {
             seen.checker.on_cut_off(run);
         }
@@ -209,6 +226,10 @@ impl Lines for Observer {
     }
 
     fn event(&self, run: &Run) -> WatchFate {
+        let held_up = self.lock().held_up(run);
+        if !held_up.is_zero() {
+            return WatchFate::Delay(held_up);
+        }
         self.network.watch_fate(run.replica, self.now())
     }
 
@@ -229,13 +250,17 @@ impl Lines for Observer {
             self.kill(&mut seen, run);
             return ending(aws_simulator::Ending::Hang);
         }
-        fate.before += seen.held_up();
+        seen.count(run);
+        fate.before += seen.held_up(run);
         seen.checker.on_send(run, call);
         let line = format!("{} {} {:?}", call.time, call.operation, call.parameters);
         seen.report.aws_call(&line);
         if seen.trace {
             let line = format!("{line} by {} {fate:?}", run.holder.run);
             seen.report.trace.push(line);
+        }
+        if call.is_write() {
+            seen.report.writers.insert(run.replica);
         }
         if call.is_write() && seen.is_fatal(call.operation.clone()) {
             self.kill(&mut seen, run);

@@ -1,12 +1,15 @@
-//! Two controllers at once, with and without a lease that works, one of them held up at any of its
-//! calls while the other goes on.
+//! Two controllers at once, with and without a lease that works, one of them standing still from any of
+//! its calls on, and going on with it when the other has taken over.
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use simulation::lives::lives;
 use simulation::stage::{Direction, Hold, play};
 
 use crate::{assert_kept, is_played, side_by_side};
 
-/// Shorter than a call may take, so that its sender goes on with what it knew; and longer.
+/// Shorter than a call may take, so that its sender goes on with what it knew; longer; and longer than
+/// the lease, so that the other one does the work meanwhile.
 const HELD_FOR: [u64; 3] = [9, 45, 240];
 
 /// Faults 12, 13. R2, R6, R10.
@@ -23,6 +26,7 @@ fn two_controllers_with_a_lease_keep_every_rule_while_one_is_held_up_at_any_call
 fn held_up(without_lease: bool) {
     let lives = lives().into_iter();
     let lives: Vec<_> = lives.map(|life| life.with(2, without_lease)).collect();
+    let taken_over = AtomicU64::new(0);
     side_by_side(&lives, |life| {
         let calls = play(&life.story, &Direction::default()).calls_sent;
         let pauses = (1..=calls).flat_map(|call| HELD_FOR.map(|seconds| Hold { call, seconds }));
@@ -33,10 +37,16 @@ fn held_up(without_lease: bool) {
                     hold: Some(hold),
                     ..Direction::default()
                 };
-                assert_kept(life, &direction, &play(&life.story, &direction));
+                let report = play(&life.story, &direction);
+                assert_kept(life, &direction, &report);
                 played += 1;
+                let both = u64::from(report.writers.len() == 2);
+                taken_over.fetch_add(both, Ordering::Relaxed);
             }
         }
         println!("{}: {calls} calls, {played} pauses", life.name);
     });
+    let taken_over = taken_over.into_inner();
+    println!("in {taken_over} of them both wrote to AWS");
+    assert!(taken_over > 10, "{taken_over}");
 }
