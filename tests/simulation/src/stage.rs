@@ -382,7 +382,13 @@ impl Stage {
                 match people {
                     // Who has taken on a role goes on with that session until it is renewed.
                     Deed::Aws(Change::ExpireSessions { .. }) => self.aws_disturbed(60 * 60),
-                    Deed::Aws(_) => self.observer.lock().checker.on_changed_in_aws(),
+                    Deed::Aws(ref change) => {
+                        let checker = &mut self.observer.lock().checker;
+                        if matches!(change, Change::SetSessionDuration { .. }) {
+                            checker.on_session_length();
+                        }
+                        checker.on_changed_in_aws();
+                    }
                     Deed::KeysExpire(lasts) => self.aws_disturbed(lasts),
                     _ => {}
                 }

@@ -18,9 +18,23 @@ pub struct Promises {
     by_uid: BTreeMap<String, Option<Timestamp>>,
     /// Claims that have ended: whose, and when.
     ended: BTreeMap<Key, Vec<(String, Timestamp)>>,
+    /// When the length of some sessions was changed.
+    lengths_changed: Vec<Timestamp>,
 }
 
 impl Promises {
+    /// Whether the length was another for so short a time, or so shortly before one of these ends, that
+    /// nobody need have seen it.
+    fn was_briefly_another(&self, ends: &[(String, Timestamp)]) -> bool {
+        let briefly =
+            |from: Timestamp, to: Timestamp| from <= to && to.duration_since(from) < SEEN_WITHIN;
+        let changes = &self.lengths_changed;
+        changes.windows(2).any(|pair| briefly(pair[0], pair[1]))
+            || changes
+                .iter()
+                .any(|at| ends.iter().any(|(_, end)| briefly(*at, *end)))
+    }
+
     /// Reads a version of a grant.
     pub fn read(&mut self, grant: Option<&Value>) {
         let text = |pointer| grant?.pointer(pointer)?.as_str();
@@ -42,7 +56,16 @@ impl Promises {
 /// As long as a delete may take that nothing holds up.
 const AT_ONCE: SignedDuration = SignedDuration::from_mins(1);
 
+/// An access is compared with AWS every ten minutes, and it may take a second look.
+const SEEN_WITHIN: SignedDuration = SignedDuration::from_mins(25);
+
 impl Checker {
+    /// Sessions of some permission set last longer, or less long, from now on.
+    pub fn on_session_length(&mut self) {
+        let now = self.aws.now();
+        self.promises.lengths_changed.push(now);
+    }
+
     /// Nobody has a session for longer than some grant of that access has promised.
     pub(super) fn ask_promises(&mut self) {
         let all: Vec<_> = self.promises.ended.clone().into_iter().collect();
@@ -63,6 +86,10 @@ impl Checker {
             };
             if self.created.get(&key).is_some_and(|sent| *sent > end) {
                 self.residue("given when its grant had ended, and never told");
+                continue;
+            }
+            if self.promises.was_briefly_another(&claims) {
+                self.residue("a length of sessions that nobody need have seen");
                 continue;
             }
             let last = access_of(&key).map(|access| self.aws.last_session_end(&access));
