@@ -15,7 +15,7 @@ use crate::cast::{MANAGEMENT, ROLE};
 /// What somebody took away is seen within a drift interval. Then come the slowest operation, and one
 /// that fails.
 const GIVEN_WITHIN: SignedDuration = SignedDuration::from_mins(25);
-/// Tries lie at most five minutes apart, and a fifth more. Then comes the slowest operation.
+/// Tries lie at most five minutes apart. Then come the slowest operation, and one that fails.
 const GONE_WITHIN: SignedDuration = SignedDuration::from_mins(20);
 /// The longest of all that is waited for after the last change: two take-overs, one after the other, and
 /// their windows.
