@@ -1,6 +1,6 @@
 //! How AWS is called: the settings that all calls share, and the clients of the services.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_config::identity::IdentityCache;
@@ -8,11 +8,16 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_sts::config::interceptors::BeforeDeserializationInterceptorContextRef;
+use aws_sdk_sts::config::interceptors::{
+    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextRef,
+};
 use aws_sdk_sts::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_sts::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sts::error::BoxError;
 use aws_smithy_async::time::TimeSource;
+use aws_smithy_runtime_api::client::identity::{
+    IdentityFuture, ResolveCachedIdentity, SharedIdentityCache, SharedIdentityResolver,
+};
 
 use crate::clock::{Clock, Witness};
 
@@ -34,6 +39,7 @@ pub async fn environment(region: Option<&str>) -> SdkConfig {
 pub(super) struct Sdk {
     config: SdkConfig,
     clock: Clock,
+    identities: Identities,
 }
 
 impl Sdk {
@@ -44,15 +50,20 @@ impl Sdk {
             .operation_attempt_timeout(Duration::from_secs(10))
             .operation_timeout(Duration::from_secs(30))
             .build();
+        let identities = Identities::default();
         let mut config = config
             .to_builder()
             .timeout_config(timeouts)
             .time_source(SdkClock(clock.clone()))
-            .identity_cache(IdentityCache::lazy().build())
+            .identity_cache(identities.clone())
             .retry_config(RetryConfig::standard().with_max_attempts(2));
         config.set_app_name(AppName::new(APP_NAME).ok());
         let config = config.build();
-        Self { config, clock }
+        Self {
+            config,
+            clock,
+            identities,
+        }
     }
 
     pub(super) fn config(&self) -> &SdkConfig {
@@ -65,14 +76,19 @@ impl Sdk {
         Self {
             config: config.retry_config(RetryConfig::disabled()).build(),
             clock: self.clock.clone(),
+            identities: self.identities.clone(),
         }
     }
 
     pub(super) fn with_credentials(&self, credentials: SharedCredentialsProvider) -> Self {
-        let config = self.config.to_builder();
+        let (config, identities) = (self.config.to_builder(), Identities::default());
+        let config = config
+            .identity_cache(identities.clone())
+            .credentials_provider(credentials);
         Self {
-            config: config.credentials_provider(credentials).build(),
+            config: config.build(),
             clock: self.clock.clone(),
+            identities,
         }
     }
 }
@@ -87,14 +103,58 @@ impl TimeSource for SdkClock {
     }
 }
 
-/// Reads the time off every answer, those that refuse us included.
+/// Credentials that were resolved, until they end, or AWS says that they have: sessions of a role may be
+/// ended before their time, and a revoke must not wait for that.
 #[derive(Clone, Debug)]
-struct DateReader(Clock);
+struct Identities(Arc<Mutex<SharedIdentityCache>>);
+
+impl Default for Identities {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(IdentityCache::lazy().build())))
+    }
+}
+
+impl Identities {
+    fn now(&self) -> SharedIdentityCache {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clone()
+    }
+
+    fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = IdentityCache::lazy().build();
+    }
+}
+
+impl ResolveCachedIdentity for Identities {
+    fn resolve_cached_identity<'a>(
+        &'a self,
+        resolver: SharedIdentityResolver,
+        components: &'a RuntimeComponents,
+        config: &'a ConfigBag,
+    ) -> IdentityFuture<'a> {
+        let known = self.now();
+        IdentityFuture::new(async move {
+            let identity = known.resolve_cached_identity(resolver, components, config);
+            identity.await
+        })
+    }
+}
+
+/// Hears what every answer says besides what was asked, those that refuse us included: the time, and
+/// that our credentials have ended.
+#[derive(Clone, Debug)]
+struct Listener {
+    clock: Clock,
+    identities: Identities,
+}
+
+/// `ExpiredToken` of IAM and STS, `ExpiredTokenException` of Identity Center (Common Error Types).
+const ENDED: &[u8] = b"ExpiredToken";
 
 #[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
-impl Intercept for DateReader {
+impl Intercept for Listener {
     fn name(&self) -> &'static str {
-        "DateReader"
+        "Listener"
     }
 
     fn read_before_deserialization(
@@ -104,7 +164,22 @@ impl Intercept for DateReader {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let date = context.response().headers().get("date");
-        self.0.heard_date(Witness::Aws, date);
+        self.clock.heard_date(Witness::Aws, date);
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response();
+        let body = response.body().bytes().unwrap_or_default();
+        let refused = response.status().is_client_error();
+        if refused && body.windows(ENDED.len()).any(|part| part == ENDED) {
+            self.identities.forget();
+        }
         Ok(())
     }
 }
@@ -127,7 +202,10 @@ macro_rules! client {
     ($sdk:ident, $clients:expr) => {{
         let config = $sdk::config::Builder::from($clients.sdk.config())
             .retry_partition($clients.retries.clone())
-            .interceptor(DateReader($clients.sdk.clock.clone()))
+            .interceptor(Listener {
+                clock: $clients.sdk.clock.clone(),
+                identities: $clients.sdk.identities.clone(),
+            })
             .build();
         $sdk::Client::from_conf(config)
     }};

@@ -380,8 +380,7 @@ impl Stage {
             Deed::EndWatches => self.machines.api.end_watches(),
             people => {
                 match people {
-                    // Who has taken on a role goes on with that session until it is renewed.
-                    Deed::Aws(Change::ExpireSessions { .. }) => self.aws_disturbed(60 * 60),
+                    Deed::Aws(Change::ExpireSessions { .. }) => self.aws_disturbed(0),
                     Deed::Aws(ref change) => {
                         let checker = &mut self.observer.lock().checker;
                         if matches!(change, Change::SetSessionDuration { .. }) {

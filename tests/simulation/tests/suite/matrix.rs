@@ -25,6 +25,8 @@ fn every_fault_has_a_test_and_the_table_says_which() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let list = std::fs::read_to_string(root.join("tests/faults.yaml")).unwrap();
     let faults: Vec<Fault> = serde_saphyr::from_str(&list).unwrap();
+    let numbers: Vec<u32> = faults.iter().map(|fault| fault.number).collect();
+    assert_eq!(numbers, (1..=49).collect::<Vec<_>>(), "none is left out");
     let mut covers: BTreeMap<u32, Vec<Cover>> = BTreeMap::new();
     for file in sources(&root) {
         read(&root, &file, &mut covers);
@@ -109,6 +111,7 @@ fn read(root: &Path, file: &Path, covers: &mut BTreeMap<u32, Vec<Cover>>) {
     let text = std::fs::read_to_string(file).unwrap();
     let place = file.strip_prefix(root).unwrap().display().to_string();
     let mut pending: Option<(Vec<u32>, String)> = None;
+    let mut attributes: Vec<&str> = Vec::new();
     for line in text.lines().map(str::trim) {
         let marker = line
             .strip_prefix("/// Faults ")
@@ -119,13 +122,19 @@ fn read(root: &Path, file: &Path, covers: &mut BTreeMap<u32, Vec<Cover>>) {
                 pending = Some((numbers, rules.trim_end_matches('.').to_owned()));
             }
         }
+        if line.starts_with("#[") {
+            attributes.push(line);
+        }
         let name = line
             .strip_prefix("async fn ")
             .or_else(|| line.strip_prefix("fn "))
             .and_then(|rest| rest.split_once('('));
-        if let Some((name, _)) = name
-            && let Some((numbers, rules)) = pending.take()
-        {
+        let Some((name, _)) = name else { continue };
+        let attributes = std::mem::take(&mut attributes);
+        if let Some((numbers, rules)) = pending.take() {
+            let is_run = attributes.iter().any(|one| one.contains("test"))
+                && !attributes.iter().any(|one| one.starts_with("#[ignore"));
+            assert!(is_run, "{place}: {name} is no test that is run");
             for number in numbers {
                 covers.entry(number).or_default().push(Cover {
                     test: format!("{place}: {name}"),

@@ -18,6 +18,7 @@ fn two_controllers_without_a_lease_keep_every_rule_while_one_is_held_up_at_any_c
     held_up(true);
 }
 
+/// Fault 13. R2, R6, R10.
 #[test]
 fn two_controllers_with_a_lease_keep_every_rule_while_one_is_held_up_at_any_call() {
     held_up(false);

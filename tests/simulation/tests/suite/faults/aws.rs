@@ -135,6 +135,19 @@ fn one_listing_that_shows_nothing_does_not_prove_that_a_lost_delete_took_effect(
     }
 }
 
+/// They would have lasted an hour. Fault 41. R3.
+#[test]
+fn sessions_of_our_role_that_somebody_ends_hold_up_no_revoke() {
+    let role_arn = role_arn(IAM_ACCOUNTS[0]);
+    let ended = Change::ExpireSessions { role_arn };
+    let report = kept(&life(
+        "our sessions are ended",
+        vec![first(IAM_GROUP), (4 * MINUTE, Deed::Aws(ended))],
+    ));
+    assert!(report.lateness.iter().all(|late| *late <= 5), "{report:?}");
+    assert!(!report.lateness.is_empty(), "{report:?}");
+}
+
 /// Nothing depends on the mark. R3.
 #[test]
 fn where_no_mark_can_be_changed_everything_is_given_and_taken_all_the_same() {
