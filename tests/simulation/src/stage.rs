@@ -389,6 +389,10 @@ impl Stage {
                         checker.on_changed_in_aws();
                     }
                     Deed::KeysExpire(lasts) => self.aws_disturbed(lasts),
+                    // A delegated administrator is refused that set everywhere until then.
+                    Deed::TakeByHand(_, cast::Target::Assignment(cast::MANAGEMENT, _)) => {
+                        self.aws_disturbed(0);
+                    }
                     _ => {}
                 }
                 self.people.act(&people);
