@@ -59,7 +59,7 @@ fn what_is_known_to_be_recorded_too_late_is_not_given() {
         let ledger = grant.ledger().unwrap_or_default();
         !ledger["status"]["grants"].is_null()
     });
-    proxy.conduct_of(Use::Write, Conduct::HoldAnswers);
+    proxy.conduct_of(Use::Record, Conduct::HoldAnswers);
     eventually("the attempt is recorded", || {
         let ledger = grant.ledger().unwrap_or_default();
         ledger["spec"]["attempt"]["operation"] == "Create"
@@ -67,7 +67,7 @@ fn what_is_known_to_be_recorded_too_late_is_not_given() {
     // The answer must come before the call is given up, after 10 seconds; and on a slow machine the
     // attempt must be recorded before the end.
     wait_for(ends + seconds(1));
-    proxy.conduct_of(Use::Write, Conduct::Pass);
+    proxy.conduct_of(Use::Record, Conduct::Pass);
     grant.wait_for_state("Expired");
     assert_eq!(scenario.creates_of(&grant.access), 0, "{}", grant.report());
 }

@@ -39,6 +39,8 @@ pub enum Use {
     Read,
     Watch,
     Write,
+    /// A write that records something in a ledger entry. Orders about writes are about these too.
+    Record,
 }
 
 /// Stands between a controller and the API server. It ends with the test process.
@@ -53,6 +55,7 @@ struct Orders {
     reads: Conduct,
     watches: Conduct,
     writes: Conduct,
+    records: Conduct,
     /// Watches that were begun before this was counted up are lost.
     lost_watches: u64,
 }
@@ -63,6 +66,7 @@ impl Orders {
             Use::Read => self.reads,
             Use::Watch => self.watches,
             Use::Write => self.writes,
+            Use::Record => self.records,
         }
     }
 }
@@ -123,7 +127,8 @@ impl Proxy {
         self.orders.send_modify(|orders| match used {
             Use::Read => orders.reads = conduct,
             Use::Watch => orders.watches = conduct,
-            Use::Write => orders.writes = conduct,
+            Use::Write => (orders.writes, orders.records) = (conduct, conduct),
+            Use::Record => orders.records = conduct,
         });
     }
 
@@ -302,7 +307,13 @@ fn request_line(piece: &[u8]) -> Option<String> {
 }
 
 fn use_of(request: &str) -> Use {
-    if !request.starts_with("GET ") {
+    let of_a_status = request
+        .split(' ')
+        .nth(1)
+        .is_some_and(|path| path.contains("/status"));
+    if request.starts_with("PUT ") && request.contains("/breakglassaccesses/") && !of_a_status {
+        Use::Record
+    } else if !request.starts_with("GET ") {
         Use::Write
     } else if request.contains("?watch=") || request.contains("&watch=") {
         Use::Watch
