@@ -65,13 +65,13 @@ impl Checker {
         from: Timestamp,
         to: Timestamp,
     ) -> bool {
+        let (namespace, expiry) = (&claim.grant.namespace, claim.expiry_time);
         self.asked_during(claim, from, to).any(|asked| {
-            claim.expiry_time <= asked.spec.expiry_time
+            let mut policies = self.written.policies(from, to);
+            expiry <= asked.spec.expiry_time
                 && claim.start_time == asked.begins()
                 && asked.names() == Some(names(tuple))
-                && self
-                    .written
-                    .admitted(from, to, &claim.grant.namespace, asked, claim.expiry_time)
+                && policies.any(|set| set.admits(namespace, asked, expiry))
         })
     }
 
@@ -85,9 +85,10 @@ impl Checker {
     ) -> bool {
         let namespace = &claim.grant.namespace;
         self.asked_during(claim, from, to).any(|asked| {
+            let mut policies = self.written.policies(from, to);
             asked.spec.expiry_time + self.skew() > from
                 && asked.names() == Some(names(tuple))
-                && self.written.not_denied(from, to, namespace, asked)
+                && policies.any(|set| set.lets_pass(namespace, asked))
         })
     }
 
@@ -107,11 +108,11 @@ impl Checker {
             Said::Nothing | Said::End => true,
             Said::Nonsense => false,
             Said::Asks(asked) => {
-                let namespace = &history.namespace;
+                let mut policies = self.written.policies(from, to);
                 asked.names() != Some(names(tuple))
                     || start.is_some_and(|start| start != asked.begins())
                     || asked.spec.expiry_time <= from
-                    || self.written.denied_throughout(from, to, namespace, asked)
+                    || policies.all(|set| set.denies(&history.namespace, asked))
             }
         })
     }
@@ -153,8 +154,9 @@ impl Checker {
         history.during(self.begin, now).any(gone)
             || history.ended_by_others.is_some()
             || pinned.any(|later| Some(later) != first)
-            || self
-                .asked_during(claim, from, now)
-                .any(|asked| self.written.denied(from, now, &history.namespace, asked))
+            || self.asked_during(claim, from, now).any(|asked| {
+                let mut policies = self.written.policies(from, now);
+                policies.any(|set| set.denies(&history.namespace, asked))
+            })
     }
 }

@@ -67,8 +67,9 @@ pub struct Written {
     policy_sets: Vec<(Timestamp, PolicySet)>,
 }
 
+/// The policies at one time.
 #[derive(Debug)]
-struct PolicySet {
+pub struct PolicySet {
     readable: Vec<BreakglassPolicySpec>,
     /// Whether one can't be read. It may be a Deny.
     doubtful: bool,
@@ -232,62 +233,9 @@ impl Written {
         self.policies.clear();
     }
 
-    /// Whether at some time in the span all policies could be read, and none denied what is asked.
-    pub fn not_denied(
-        &self,
-        from: Timestamp,
-        to: Timestamp,
-        namespace: &str,
-        asked: &Asked,
-    ) -> bool {
-        spans(&self.policy_sets, from, to).any(|set| !set.doubtful && !set.denies(namespace, asked))
-    }
-
-    /// Whether at some time in the span some policy denied what is asked.
-    pub fn denied(&self, from: Timestamp, to: Timestamp, namespace: &str, asked: &Asked) -> bool {
-        spans(&self.policy_sets, from, to).any(|set| set.denies(namespace, asked))
-    }
-
-    /// Whether at all times in the span some policy denied what is asked.
-    pub fn denied_throughout(
-        &self,
-        from: Timestamp,
-        to: Timestamp,
-        namespace: &str,
-        asked: &Asked,
-    ) -> bool {
-        spans(&self.policy_sets, from, to).all(|set| set.denies(namespace, asked))
-    }
-
-    /// Whether at some time in the span a policy admitted it, until `expiry`, and none denied it.
-    pub fn admitted(
-        &self,
-        from: Timestamp,
-        to: Timestamp,
-        namespace: &str,
-        asked: &Asked,
-        expiry: Timestamp,
-    ) -> bool {
-        spans(&self.policy_sets, from, to).any(|set| set.admits(namespace, asked, expiry))
-    }
-
-    /// Whether at all times in the span a policy admitted it, until its expiry, and none denied it.
-    pub fn admitted_throughout(
-        &self,
-        from: Timestamp,
-        to: Timestamp,
-        namespace: &str,
-        asked: &Asked,
-    ) -> bool {
+    /// The policies that were in force at any time in the span, one set after the other.
+    pub fn policies(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = &PolicySet> {
         spans(&self.policy_sets, from, to)
-            .all(|set| set.admits(namespace, asked, asked.spec.expiry_time))
-    }
-
-    /// Whether some policy in force in the span lets what is taken away by hand end its claim.
-    pub fn ends_on_removal(&self, from: Timestamp, to: Timestamp) -> bool {
-        spans(&self.policy_sets, from, to)
-            .flat_map(|set| &set.readable)
-            .any(|policy| policy.on_external_removal == OnExternalRemoval::End)
     }
 
     /// When the policies changed, up to then.
@@ -295,19 +243,24 @@ impl Written {
         let all = self.policy_sets.iter().map(|(at, _)| *at);
         all.filter(move |at| *at <= now)
     }
-
-    /// Whether some policy in force in the span says that its entitlements are given by nobody else.
-    pub fn exclusive(&self, from: Timestamp, to: Timestamp) -> bool {
-        spans(&self.policy_sets, from, to)
-            .flat_map(|set| &set.readable)
-            .any(|policy| policy.ownership == Ownership::Exclusive)
-    }
 }
 
 impl PolicySet {
-    fn admits(&self, namespace: &str, asked: &Asked, expiry: Timestamp) -> bool {
-        !self.doubtful
-            && !self.denies(namespace, asked)
+    /// Whether some policy denies what is asked.
+    pub fn denies(&self, namespace: &str, asked: &Asked) -> bool {
+        self.readable.iter().any(|policy| {
+            policy.effect == Effect::Deny && policy::matches(policy, namespace, asked)
+        })
+    }
+
+    /// Whether all policies can be read, and none denies what is asked.
+    pub fn lets_pass(&self, namespace: &str, asked: &Asked) -> bool {
+        !self.doubtful && !self.denies(namespace, asked)
+    }
+
+    /// Whether some policy admits it until then, and nothing stands against it.
+    pub fn admits(&self, namespace: &str, asked: &Asked, expiry: Timestamp) -> bool {
+        self.lets_pass(namespace, asked)
             && self.readable.iter().any(|policy| {
                 policy.effect == Effect::Allow
                     && policy::matches(policy, namespace, asked)
@@ -315,10 +268,16 @@ impl PolicySet {
             })
     }
 
-    fn denies(&self, namespace: &str, asked: &Asked) -> bool {
-        self.readable.iter().any(|policy| {
-            policy.effect == Effect::Deny && policy::matches(policy, namespace, asked)
-        })
+    /// Whether some policy lets what is taken away by hand end its claim.
+    pub fn ends_on_removal(&self) -> bool {
+        let mut policies = self.readable.iter();
+        policies.any(|policy| policy.on_external_removal == OnExternalRemoval::End)
+    }
+
+    /// Whether some policy says that its entitlements are given by nobody else.
+    pub fn is_exclusive(&self) -> bool {
+        let mut policies = self.readable.iter();
+        policies.any(|policy| policy.ownership == Ownership::Exclusive)
     }
 }
 

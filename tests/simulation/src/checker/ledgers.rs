@@ -10,6 +10,7 @@ use breakglass::api::access::{
 use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
 
+use super::grants::PolicySet;
 use super::rows::{Key, Row, Whose};
 use super::{Checker, TURN};
 
@@ -285,7 +286,8 @@ impl Checker {
     fn was_removed(&self, claim: &Claim, key: &Key, now: Timestamp) -> bool {
         let row = self.rows.get(key);
         let claimed = self.claimed.get(&claim.uid).copied().unwrap_or(self.begin);
-        let ends = self.written.ends_on_removal(claimed - TURN, now);
+        let mut policies = self.written.policies(claimed - TURN, now);
+        let ends = policies.any(PolicySet::ends_on_removal);
         // What we took away before a backup was put back that does not know it is missing too.
         let forgotten = |row: &Row| !row.present && self.restored.is_some_and(|at| row.since <= at);
         let taken = |row: &Row| row.taken_by_others.is_some_and(|at| at >= claimed - TURN);

@@ -337,6 +337,11 @@ impl Checker {
         *self.residues.entry(which).or_default() += 1;
     }
 
+    /// Whether the clock of every replica shows the true time.
+    fn all_clocks_are_right(&self) -> bool {
+        self.offsets.values().all(|(offset, _)| offset.is_zero())
+    }
+
     fn time_of(&self, second: Second) -> Timestamp {
         self.begin + SignedDuration::from_secs(i64::try_from(second).unwrap_or(i64::MAX))
     }

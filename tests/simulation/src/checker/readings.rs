@@ -84,7 +84,7 @@ impl Checker {
             (Some(first), Some(last)) => last.duration_since(**first),
             _ => SignedDuration::ZERO,
         };
-        let right = self.offsets.values().all(|(offset, _)| offset.is_zero());
+        let right = self.all_clocks_are_right();
         self.ask("R3", apart >= window || !right, || {
             let since = row.since;
             format!("{name} was closed by readings {apart:?} apart, and gone since {since}")

@@ -197,8 +197,8 @@ impl Checker {
             let admitted = said.iter().any(|said| match said {
                 Said::Asks(asked) => {
                     let expiry = claim.expiry_time.min(asked.spec.expiry_time);
-                    self.written
-                        .admitted(from, now, &history.namespace, asked, expiry)
+                    let mut policies = self.written.policies(from, now);
+                    policies.any(|set| set.admits(&history.namespace, asked, expiry))
                 }
                 _ => false,
             });

@@ -5,6 +5,7 @@ use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Checker;
+use super::grants::PolicySet;
 
 /// One person and one entitlement, by the ids of AWS.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -197,7 +198,12 @@ impl Checker {
             Some(_) if self.restored.is_some_and(|at| row.since <= at) => {
                 self.residue("given by a person before a ledger was put back by which it is ours");
             }
-            Some(since) if self.written.exclusive(since - super::TURN, since) => {
+            Some(since)
+                if self
+                    .written
+                    .policies(since - super::TURN, since)
+                    .any(PolicySet::is_exclusive) =>
+            {
                 self.residue("stood before us under an exclusive policy");
             }
             _ => self.violated(

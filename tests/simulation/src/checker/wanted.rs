@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Checker;
 use super::authority::{Names, names};
-use super::grants::{Asked, GrantHistory, Said};
+use super::grants::{Asked, GrantHistory, PolicySet, Said};
 use super::ledgers::CLAIMED_BEFORE;
 use super::rows::Key;
 use crate::cast::{MANAGEMENT, ROLE};
@@ -32,9 +32,8 @@ impl Checker {
             self.changed_in_aws,
             self.changed_by_people,
         ];
-        let right = self.offsets.values().all(|(offset, _)| offset.is_zero());
         let changed = changed.into_iter().max().unwrap_or(now);
-        if !right
+        if !self.all_clocks_are_right()
             || now < changed + STILL_WITHIN
             || self.is_at_a_boundary(now)
             || !self.all_are_there()
@@ -85,8 +84,7 @@ impl Checker {
     /// Asked from time to time, while nothing keeps a controller from its work.
     pub(super) fn ask_what_is_wanted(&mut self, now: Timestamp) {
         let since = self.settled_since().max(self.aws_undisturbed_since);
-        let right = self.offsets.values().all(|(offset, _)| offset.is_zero());
-        if self.restored.is_some() || !right || now < since + GONE_WITHIN {
+        if self.restored.is_some() || !self.all_clocks_are_right() || now < since + GONE_WITHIN {
             return;
         }
         let world = self.aws.truth();
@@ -109,7 +107,10 @@ impl Checker {
             };
             let row = self.rows.get(&key);
             let removed = row.and_then(|row| row.taken_by_others);
-            let may_end = self.written.ends_on_removal(wanted.created, now);
+            let may_end = self
+                .written
+                .policies(wanted.created, now)
+                .any(PolicySet::ends_on_removal);
             if may_end && removed.is_some_and(|at| at >= wanted.created) {
                 continue;
             }
@@ -147,9 +148,11 @@ impl Checker {
             && asked.begins() <= from
             && asked.spec.expiry_time > now;
         let admitted = || {
-            self.written
-                .admitted_throughout(from, now, namespace, asked)
-                && !self.written.denied(asked.created, now, namespace, asked)
+            let expiry = asked.spec.expiry_time;
+            let mut lately = self.written.policies(from, now);
+            let mut ever = self.written.policies(asked.created, now);
+            lately.all(|set| set.admits(namespace, asked, expiry))
+                && !ever.any(|set| set.denies(namespace, asked))
         };
         // Who is who has not changed since it was asked for.
         (stands && lived == asked.created && admitted()).then_some(asked)
