@@ -70,7 +70,7 @@ pub async fn run(
     leadership: Leadership,
     shutdown: CancellationToken,
     elected: impl Fn(),
-    neglected: impl Fn() -> Option<String>,
+    mut neglected: impl FnMut() -> Option<String>,
 ) {
     let part = candidate.duration / PARTS;
     let ours_for = part * (PARTS - 1);

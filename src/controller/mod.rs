@@ -228,7 +228,7 @@ pub async fn run(
         all: everything.subscribe(),
     };
     let neglected = {
-        let (neglect, context) = (Neglect::default(), Arc::clone(&context));
+        let (mut neglect, context) = (Neglect::default(), Arc::clone(&context));
         move || neglect.find(&context)
     };
     // The lease is given up last, when nothing of ours runs any more.

@@ -381,6 +381,10 @@ impl Stage {
             people => {
                 match people {
                     Deed::Aws(Change::ExpireSessions { .. }) => self.aws_disturbed(0),
+                    // An account that was refused for long is tried again within so long.
+                    Deed::Aws(Change::SetAccountStatus { .. }) => {
+                        self.aws_disturbed(self.machines.settings.blocked_retry.as_secs());
+                    }
                     Deed::Aws(ref change) => {
                         let checker = &mut self.observer.lock().checker;
                         if matches!(change, Change::SetSessionDuration { .. }) {
