@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::super::cluster::Error as ClusterError;
 use super::super::context::Context;
-use super::{Failure, turn};
+use super::Failure;
 use crate::api::access::{Attempt, BreakglassAccess, Operation};
 use crate::aws::desk::{committed, is_urgent};
 use crate::aws::error::{Class, Error as AwsError};
@@ -205,15 +205,13 @@ async fn record_outcome(
                 spoken_for.contains(&claim.uid)
             });
         }
-        match turn::write(context, &access).await {
+        match context.write_access(&access).await {
             Ok(_) => return Ok(()),
-            Err(Failure::Cluster(ClusterError::Conflict(_))) => {
-                match context.cluster.access(&name).await? {
-                    Some(current) => access = current,
-                    None => return Ok(()),
-                }
-            }
-            Err(error) => return Err(error),
+            Err(ClusterError::Conflict(_)) => match context.cluster.access(&name).await? {
+                Some(current) => access = current,
+                None => return Ok(()),
+            },
+            Err(error) => return Err(error.into()),
         }
     }
     Err(Failure::Restless)

@@ -66,7 +66,7 @@ pub(super) async fn take(
                 for (uid, reason) in &ended {
                     end(&mut access.spec, uid, *reason, now);
                 }
-                write(context, &access).await?;
+                context.write_access(&access).await?;
                 tracing::info!(access = name, ?ended, "claims ended");
             }
             Step::Withdraw(uids) => {
@@ -74,7 +74,7 @@ pub(super) async fn take(
                     .spec
                     .claims
                     .retain(|claim| !uids.contains(&claim.uid));
-                write(context, &access).await?;
+                context.write_access(&access).await?;
                 tracing::info!(
                     access = name,
                     ?uids,
@@ -86,14 +86,14 @@ pub(super) async fn take(
                     tracing::info!(access = name, from = ?access.spec.state, to = ?ledger.state, origin = ?ledger.origin, "ledger");
                 }
                 access.spec = *ledger;
-                write(context, &access).await?;
+                context.write_access(&access).await?;
             }
             // One write a turn: right after it a listing may still show what was before.
             Step::Send(..) if sent => return Err(Failure::Restless),
             Step::Send(ledger, operation) => {
                 sent = true;
                 access.spec = *ledger;
-                let written = write(context, &access).await?;
+                let written = context.write_access(&access).await?;
                 send::attempt(context, written, operation).await?;
             }
             Step::Read | Step::Confirm => return Err(Failure::Restless), // next_step answers these
@@ -151,11 +151,4 @@ fn remember(context: &Context, access: &BreakglassAccess, begun: Timestamp, seen
     context
         .memory
         .update(name, |tuple| tuple.reading = Some((begun, seen.clone())));
-}
-
-pub(super) async fn write(
-    context: &Context,
-    access: &BreakglassAccess,
-) -> Result<BreakglassAccess, Failure> {
-    Ok(context.write_access(access).await?)
 }
