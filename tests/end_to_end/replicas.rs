@@ -153,14 +153,14 @@ fn two_leaders_at_once_come_to_rest() {
     first.wait_until_taken("Expired");
     let second = scenario.apply(&Grant::of(&access).named("second"));
     second.wait_until_given();
-    let writes = second.ledger().unwrap()["metadata"]["generation"].clone();
+    let writes = || {
+        let generation = &second.ledger().unwrap()["metadata"]["generation"];
+        generation.as_u64().unwrap()
+    };
+    let written = writes();
     second.assert_in_aws_until(now() + seconds(6));
-    assert_eq!(
-        second.ledger().unwrap()["metadata"]["generation"],
-        writes,
-        "{}",
-        second.report()
-    );
+    // Whoever did not give it may still take over who deletes when the API server is away: once.
+    assert!(writes() <= written + 1, "{}", second.report());
     second.revoke();
     second.wait_until_taken("Revoked");
 }

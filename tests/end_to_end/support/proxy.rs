@@ -56,7 +56,7 @@ struct Orders {
     watches: Conduct,
     writes: Conduct,
     records: Conduct,
-    /// Watches that were begun before this was counted up are lost.
+    /// Requests to watch that were made before this was counted up are lost.
     lost_watches: u64,
 }
 
@@ -179,7 +179,7 @@ impl Link {
 
     async fn pass(&self, client: &mut TcpStream) -> Result<(), Broken> {
         let mut orders = self.orders.clone();
-        let used = watch::Sender::new(Use::Read);
+        let used = watch::Sender::new((Use::Read, orders.borrow().lost_watches));
         let mut first = [0; 1];
         // The server is called when the first request is let through: one that hangs is not even connected.
         if client.peek(&mut first).await? == 0 {
@@ -193,7 +193,7 @@ impl Link {
         let (from_server, to_server) = tokio::io::split(server);
         let note = |piece: &[u8]| {
             if let Some(request) = request_line(piece) {
-                used.send_replace(use_of(&request));
+                used.send_replace((use_of(&request), self.orders.borrow().lost_watches));
                 locked(&self.requests).push(request);
             }
         };
@@ -220,11 +220,15 @@ enum Towards {
 struct Pump {
     towards: Towards,
     orders: watch::Receiver<Orders>,
-    used: watch::Receiver<Use>,
+    used: watch::Receiver<(Use, u64)>,
 }
 
 impl Pump {
-    fn new(towards: Towards, orders: &watch::Receiver<Orders>, used: &watch::Sender<Use>) -> Self {
+    fn new(
+        towards: Towards,
+        orders: &watch::Receiver<Orders>,
+        used: &watch::Sender<(Use, u64)>,
+    ) -> Self {
         Self {
             towards,
             orders: orders.clone(),
@@ -245,7 +249,7 @@ impl Pump {
                 return Ok(());
             }
             note(&piece[..length]);
-            let used = *self.used.borrow();
+            let (used, _) = *self.used.borrow();
             until_passing(&mut self.orders, used, self.towards).await?;
             to.write_all(&piece[..length]).await?;
             to.flush().await?;
@@ -279,13 +283,13 @@ async fn until_passing(
     }
 }
 
-/// A connection on which nothing is said is reset too.
-async fn until_reset(mut orders: watch::Receiver<Orders>, mut used: watch::Receiver<Use>) {
-    let begun = orders.borrow().lost_watches;
+/// A connection on which nothing is said is reset too. With each use comes how many times watches had been
+/// lost when it was begun: a connection that waited in the client's pool may carry a new watch.
+async fn until_reset(mut orders: watch::Receiver<Orders>, mut used: watch::Receiver<(Use, u64)>) {
     loop {
         let now = *orders.borrow_and_update();
-        let used_for = *used.borrow_and_update();
-        let lost = used_for == Use::Watch && now.lost_watches > begun;
+        let (used_for, lost_before) = *used.borrow_and_update();
+        let lost = used_for == Use::Watch && now.lost_watches > lost_before;
         if lost || now.conduct(used_for) == Conduct::Reset {
             return;
         }
