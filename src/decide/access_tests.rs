@@ -80,6 +80,27 @@ fn one_absence_closes_nothing_and_a_second_must_be_a_window_later() {
     assert_eq!(too_soon, Step::Rest(Waiting::Until(at(window()))));
 }
 
+/// A reading may wait in line for longer than the window: two of them would then be one.
+#[test]
+fn the_first_reading_counts_from_its_end() {
+    let first = BreakglassAccessSpec {
+        first_absent_time: None,
+        ..settling()
+    };
+    let reading = Reading {
+        begun: at(0),
+        seen: Seen::Absent,
+    };
+    let answered = 2 * window();
+    let step = next(&Known {
+        now: at(answered),
+        ..known(&first, Some(&reading))
+    });
+    let once = written(step);
+    assert_eq!(once.first_absent_time, Some(at(answered)));
+    assert_eq!(once.state, AccessState::Settling);
+}
+
 /// Whoever may delete without the ledger must know, before it closes, that it may not any more.
 #[test]
 fn the_authority_is_dropped_by_a_write_of_its_own_before_the_ledger_closes() {

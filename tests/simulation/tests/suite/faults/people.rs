@@ -4,7 +4,7 @@ use aws_simulator::{AccountStatus, Change};
 use simulation::cast::{ACCOUNTS, GROUPS, IAM_ACCOUNTS, IAM_GROUPS, PERMISSION_SETS, ROLE, Target};
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
 use simulation::stage::{Direction, play};
-use simulation::story::{Deed, Policy, Tamper};
+use simulation::story::{Deed, Policy, Second, Tamper};
 
 use crate::assert_kept;
 
@@ -212,6 +212,35 @@ fn longer_than_a_policy_allows_is_neither_given_nor_kept() {
         life.story.calm = 92 * MINUTE;
         let given = kept(&life).asked.get("R2").copied().unwrap_or_default();
         assert_eq!(given, u64::from(asked < 60 * MINUTE), "{}", life.story);
+    }
+}
+
+/// From the moment at which people mean it, not from that at which somebody notices. L2.
+#[test]
+fn what_people_end_early_is_taken_away_within_seconds() {
+    // Not at a time at which something is looked at anyway.
+    const AT: Second = 4 * MINUTE + 7;
+    let deeds = [
+        Deed::PutPolicy("deny", Policy::DenyAll),
+        Deed::SetRevoked(name(), true),
+        Deed::Annotate(name()),
+        Deed::Retarget(name(), GROUP),
+        Deed::SetExpiry(name(), AT + 1),
+        Deed::Delete(name()),
+        Deed::DeleteByForce(name()),
+    ];
+    for deed in deeds {
+        let given = grant("first", ASSIGNMENT, None, 14 * MINUTE);
+        let report = kept(&life(
+            "ended early",
+            vec![(10, Deed::Apply(given)), (AT, deed.clone())],
+        ));
+        let first = report.lateness.first();
+        assert!(
+            first.is_some_and(|late| *late <= 5),
+            "{deed:?}: {:?}",
+            report.lateness
+        );
     }
 }
 
