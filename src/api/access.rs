@@ -223,6 +223,9 @@ pub struct EndedClaim {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::time::optional_timestamp")]
     pub active_time: Option<Timestamp>,
+    /// Whether AWS had been asked to give the access by then. It may have been there though nobody saw it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub attempted: bool,
     /// Whether the ledger has been closed since: nothing of what was given for it is left.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub settled: bool,

@@ -6,7 +6,9 @@
 use jiff::Timestamp;
 
 use super::grant::Standing;
-use super::grant_verdict::{Progress, Verdict, at_rest, stalled_access, trouble, verdict};
+use super::grant_verdict::{
+    Progress, Verdict, at_rest, may_have_been_given, stalled_access, trouble, verdict,
+};
 use super::grant_view::GrantView;
 use super::policy::Ruling;
 use crate::api::access::Origin;
@@ -71,12 +73,16 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
         Standing::Unclaimed => None,
     };
     let granted_time = old.granted_time.map(whole_seconds).or(was_given);
-    let revoked_time = (is_over && granted_time.is_some())
-        .then(|| whole_seconds(old.revoked_time.unwrap_or(facts.now)));
+    let may_have_been_given = granted_time.is_some()
+        || matches!(facts.standing, Standing::Ended(_, ended) if may_have_been_given(ended));
     let access = match facts.standing {
         Standing::Claimed(access, _) | Standing::Ended(access, _) => Some(access),
         Standing::Unclaimed => None,
     };
+    // AWS may show it once more after an old copy did not, and then it is gone later than was told.
+    let gone_since = access.and_then(|access| access.spec.first_absent_time);
+    let revoked_time = (is_over && may_have_been_given)
+        .then(|| whole_seconds(old.revoked_time.max(gone_since).unwrap_or(facts.now)));
     let policy = match (facts.standing, facts.ruling) {
         (Standing::Claimed(_, claim), _) => Some(claim.policy.name.clone()),
         (Standing::Ended(_, ended), _) => Some(ended.policy.name.clone()),
@@ -111,7 +117,9 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
         granted_time,
         revoked_time,
         ended_time: old.ended_time.map(whole_seconds).or(ended),
-        sessions_end_by_time: sessions_end_by(facts, granted_time)
+        sessions_end_by_time: may_have_been_given
+            .then(|| sessions_end_by(facts, revoked_time))
+            .flatten()
             .or(old.sessions_end_by_time.clone()),
         last_handled_request: view
             .requested_at
@@ -209,12 +217,12 @@ fn granted(
 const HOUR: i64 = 3_600;
 
 /// When the last session that this grant made possible ends at the latest. Taking access away ends
-/// no session that runs (Identity Center user guide, "Authentication sessions").
-fn sessions_end_by(facts: &Facts<'_>, granted: Option<Timestamp>) -> Option<String> {
-    granted?;
+/// no session that runs (Identity Center user guide, "Authentication sessions"), and where it is late
+/// sessions may begin until the access is seen to be gone.
+fn sessions_end_by(facts: &Facts<'_>, revoked: Option<Timestamp>) -> Option<String> {
     let (access, end) = match facts.standing {
         Standing::Claimed(access, claim) => (access, claim.expiry_time),
-        Standing::Ended(access, ended) => (access, ended.time),
+        Standing::Ended(access, ended) => (access, ended.time.max(revoked.unwrap_or(ended.time))),
         Standing::Unclaimed => return None,
     };
     let Some(longest) = access.spec.longest_session_seconds else {

@@ -301,7 +301,7 @@ fn the_table_of_conditions_holds() {
         (GrantState::Expired, true, "Expired", false, false, false)
     );
     assert_eq!(status.ended_time, Some(at(100)));
-    assert_eq!(status.revoked_time, Some(at(103)));
+    assert_eq!(status.revoked_time, Some(at(102)), "as it was seen");
     // Past, and never claimed: no end is recorded, a corrected expiry is asked anew.
     let status = told(&raw, None, None, 100);
     assert_eq!(
@@ -453,6 +453,55 @@ fn sessions_are_said_to_end_after_the_access() {
         told(&raw, Some(&access), None, 2).sessions_end_by_time,
         Some(at(100 + 43_200).to_string())
     );
+}
+
+/// While the access is there somebody may begin a session, whatever the hour.
+#[test]
+fn sessions_are_said_to_end_after_a_late_removal() {
+    let mut raw = raw_grant(spec(100));
+    let mut access = claimed(&raw, 100);
+    access.spec.longest_session_seconds = Some(3_600);
+    access.spec.claims[0].active_time = Some(at(1));
+    end(&mut access.spec, "uid-1", EndReason::Expired, at(100));
+    access.spec.state = AccessState::Closed;
+    let told_late = told(&raw, Some(&access), None, 900);
+    assert_eq!(told_late.revoked_time, Some(at(900)));
+    let until = Some(at(900 + 3_600).to_string());
+    assert_eq!(told_late.sessions_end_by_time, until);
+    raw.data["status"] = serde_json::to_value(&told_late).unwrap();
+    let again = told(&raw, Some(&access), None, 2_000);
+    assert_eq!(again.sessions_end_by_time, until);
+    // An old copy had shown nothing: it was there once more.
+    access.spec.state = AccessState::Settling;
+    access.spec.first_absent_time = Some(at(2_100));
+    let later = told(&raw, Some(&access), None, 2_101);
+    assert_eq!(later.revoked_time, Some(at(2_100)));
+    let until = Some(at(2_100 + 3_600).to_string());
+    assert_eq!(later.sessions_end_by_time, until);
+}
+
+/// The answer to a Create may be lost, and its effect come when the grant has ended.
+#[test]
+fn what_aws_was_asked_for_is_not_said_to_have_never_been_given() {
+    let raw = raw_grant(spec(100));
+    let mut access = claimed(&raw, 100);
+    access.spec.longest_session_seconds = Some(3_600);
+    let mut untouched = access.clone();
+    untouched.spec.origin = None;
+    for (access, message, sessions) in [
+        (&mut access, "the access is gone", Some(at(101 + 3_600))),
+        (&mut untouched, "the access was never given", None),
+    ] {
+        end(&mut access.spec, "uid-1", EndReason::Expired, at(100));
+        access.spec.state = AccessState::Closed;
+        let status = told(&raw, Some(access), None, 101);
+        assert_eq!(status.granted_time, None);
+        assert_eq!(status.revoked_time, sessions.map(|_| at(101)));
+        let until = sessions.map(|until| until.to_string());
+        assert_eq!(status.sessions_end_by_time, until);
+        let ready = condition(&status, conditions::READY).unwrap();
+        assert!(ready.message.contains(message), "{}", ready.message);
+    }
 }
 
 /// Whoever may write a status must not be able to keep access, nor to end it: save that an end is final.

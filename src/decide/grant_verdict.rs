@@ -73,7 +73,7 @@ fn over_or_revoking(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedC
         "the access stood before this grant and was left as it was"
     } else if access.spec.state != AccessState::Closed && due_by_another(access, facts.now) {
         "another grant still covers the access"
-    } else if ended.active_time.is_none() {
+    } else if !may_have_been_given(ended) {
         "the access was never given"
     } else {
         "the access is gone"
@@ -85,6 +85,11 @@ fn over_or_revoking(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedC
 /// tuple later is another grant's business.
 pub(super) fn at_rest(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedClaim) -> bool {
     ended.settled || facts.view.status.ended_time.is_some() || gone(&access.spec, facts.now)
+}
+
+/// Whether there may have been a moment at which the access was there for it.
+pub(super) fn may_have_been_given(ended: &EndedClaim) -> bool {
+    ended.attempted || ended.active_time.is_some()
 }
 
 fn due_by_another(access: &BreakglassAccess, now: Timestamp) -> bool {

@@ -223,6 +223,7 @@ pub fn end(
         },
         expiry_time: claim.expiry_time,
         active_time: claim.active_time,
+        attempted: ledger.origin == Some(Origin::Created),
         settled: ledger.state == AccessState::Closed,
         spec_hash: claim.spec_hash,
         policy: claim.policy,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api_simulator::{ApiSimulator, Snapshot};
-use aws_simulator::{Change, Clock, Simulator};
+use aws_simulator::{AccountStatus, Change, Clock, Simulator};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -382,7 +382,10 @@ impl Stage {
                 match people {
                     Deed::Aws(Change::ExpireSessions { .. }) => self.aws_disturbed(0),
                     // An account that was refused for long is tried again within so long.
-                    Deed::Aws(Change::SetAccountStatus { .. }) => {
+                    Deed::Aws(Change::SetAccountStatus {
+                        status: AccountStatus::Active,
+                        ..
+                    }) => {
                         self.aws_disturbed(self.machines.settings.blocked_retry.as_secs());
                     }
                     Deed::Aws(ref change) => {

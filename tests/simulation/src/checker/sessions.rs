@@ -14,12 +14,21 @@ use super::rows::Key;
 /// What grants promise, and the accesses that they were about.
 #[derive(Debug, Default)]
 pub struct Promises {
-    /// The latest word of each status, by uid. None for one that says that it does not know.
-    by_uid: BTreeMap<String, Option<Timestamp>>,
+    /// The latest word of each status, by uid.
+    by_uid: BTreeMap<String, Promise>,
     /// Claims that have ended: whose, and when.
     ended: BTreeMap<Key, Vec<(String, Timestamp)>>,
     /// When the length of some sessions was changed.
     lengths_changed: Vec<Timestamp>,
+}
+
+/// What a status says.
+#[derive(Clone, Copy, Debug)]
+struct Promise {
+    /// None where it says that it does not know.
+    until: Option<Timestamp>,
+    /// Whether it says so after the access was gone.
+    is_last: bool,
 }
 
 impl Promises {
@@ -38,18 +47,21 @@ impl Promises {
     /// Reads a version of a grant.
     pub fn read(&mut self, grant: Option<&Value>) {
         let text = |pointer| grant?.pointer(pointer)?.as_str();
-        let promise = text("/status/sessionsEndByTime");
+        // Who has ended and says nothing says that there are no sessions.
+        let promise = text("/status/sessionsEndByTime").or(text("/status/endedTime"));
         if let (Some(uid), Some(promise)) = (text("/metadata/uid"), promise) {
-            self.by_uid.insert(uid.to_owned(), promise.parse().ok());
+            let promise = Promise {
+                until: promise.parse().ok(),
+                is_last: text("/status/revokedTime").is_some(),
+            };
+            self.by_uid.insert(uid.to_owned(), promise);
         }
     }
 
     /// A claim has ended.
     pub fn ended(&mut self, tuple: &Tuple, ended: &EndedClaim) {
-        if ended.active_time.is_some() {
-            let claims = self.ended.entry(Key::from(tuple)).or_default();
-            claims.push((ended.uid.clone(), ended.time));
-        }
+        let claims = self.ended.entry(Key::from(tuple)).or_default();
+        claims.push((ended.uid.clone(), ended.time));
     }
 }
 
@@ -74,20 +86,25 @@ impl Checker {
                 continue;
             };
             let removed = row.since;
-            let told: Option<Vec<Timestamp>> = claims
+            let said = &self.promises.by_uid;
+            let told: Vec<_> = claims
                 .iter()
-                .map(|(uid, _)| self.promises.by_uid.get(uid).copied().flatten())
+                .filter_map(|(uid, end)| Some((said.get(uid)?, *end)))
                 .collect();
+            // Who does not know how long sessions last promises nothing.
+            let Some(untils) = told
+                .iter()
+                .map(|(promise, _)| promise.until)
+                .collect::<Option<Vec<_>>>()
+            else {
+                continue;
+            };
             let (Some(promised), Some(end)) = (
-                told.and_then(|told| told.into_iter().max()),
-                claims.iter().map(|(_, end)| *end).max(),
+                untils.into_iter().max(),
+                told.iter().map(|(_, end)| *end).max(),
             ) else {
                 continue;
             };
-            if self.created.get(&key).is_some_and(|sent| *sent > end) {
-                self.residue("given when its grant had ended, and never told");
-                continue;
-            }
             if self.promises.was_briefly_another(&claims) {
                 self.residue("a length of sessions that nobody need have seen");
                 continue;
@@ -101,10 +118,12 @@ impl Checker {
                 Key::Group(..) | Key::Iam(..) => SignedDuration::ZERO,
             };
             let last = last + chained;
-            // Who could sign in after the end, since the delete was late, has a session that is later.
-            let late = removed.duration_since(end).max(SignedDuration::ZERO);
-            if late > AT_ONCE {
-                self.residue("sessions begun after the end, since the delete was late");
+            // A grant that is deleted when its access is taken away late is not there to be told of it.
+            let mut late = removed.duration_since(end).max(SignedDuration::ZERO);
+            if late > AT_ONCE && told.iter().any(|(promise, _)| !promise.is_last) {
+                self.residue("sessions begun after the end of a grant that is not there any more");
+            } else {
+                late = SignedDuration::ZERO;
             }
             self.ask("sessions", last <= promised + late + AT_ONCE, || {
                 format!("{key:?} gives sessions until {last}, and {promised} was promised")
