@@ -14,6 +14,10 @@ use super::outcome::{Cleared, Outcome, ResolveError, Resolved, Seen};
 use crate::api::access::Operation;
 use crate::api::tuple::{IdentityCenterGroup, Tuple};
 
+/// What a member may start depends on all assignments of the group, which nobody lists. No permission
+/// set has longer sessions than this (IAM Identity Center user guide, "Set session duration for AWS accounts").
+const LONGEST_SESSION_SECONDS: i64 = 12 * 3_600;
+
 /// Groups of Identity Center.
 #[derive(Clone, Debug)]
 pub(super) struct IdentityCenterGroups {
@@ -103,9 +107,8 @@ impl IdentityCenterGroups {
     pub(super) async fn read(&self, tuple: &IdentityCenterGroup) -> Result<Seen, Error> {
         same_instance(&self.center, &tuple.instance_arn).await?;
         if self.membership_id(tuple).await?.is_some() {
-            // What the group's members may start depends on all its assignments, which nobody lists.
             return Ok(Seen::Present {
-                session_seconds: None,
+                session_seconds: Some(LONGEST_SESSION_SECONDS),
             });
         }
         if self

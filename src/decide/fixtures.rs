@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::api::access::{BreakglassAccessSpec, Claim, GrantRef, Holder, PolicyRef};
 use crate::api::policy::OnExternalRemoval;
-use crate::api::tuple::{IamGroup, Tuple};
+use crate::api::tuple::{AccountAssignment, IamGroup, IdentityCenterGroup, Tuple};
 
 /// A point in time, so many seconds after the tests' beginning.
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -55,6 +55,37 @@ pub(crate) fn tuple() -> Tuple {
         user_id: "AIDA1".into(),
         user: "alice".into(),
     })
+}
+
+/// A tuple of the first, second or third kind, all of whose parts are called so.
+pub(crate) fn some_tuple(kind: i32, text: &str) -> Tuple {
+    let text = || text.to_owned();
+    match kind {
+        0 => Tuple::AccountAssignment(AccountAssignment {
+            instance_arn: text(),
+            identity_store_id: text(),
+            account: text(),
+            permission_set_arn: text(),
+            permission_set: text(),
+            user_id: text(),
+            user: text(),
+        }),
+        1 => Tuple::IdentityCenterGroup(IdentityCenterGroup {
+            instance_arn: text(),
+            identity_store_id: text(),
+            group_id: text(),
+            group: text(),
+            user_id: text(),
+            user: text(),
+        }),
+        _ => Tuple::IamGroup(IamGroup {
+            account: text(),
+            group_id: text(),
+            group: text(),
+            user_id: text(),
+            user: text(),
+        }),
+    }
 }
 
 /// A claim from and to these seconds.

@@ -3,7 +3,7 @@
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
 
-use super::fixtures::{at, claim, ledger, raw_grant, raw_policy};
+use super::fixtures::{at, claim, ledger, raw_grant, raw_policy, some_tuple};
 use super::grant::{Decision, Next, Standing, decide};
 use super::grant_status::{Facts, Obstacle, status};
 use super::grant_view::GrantView;
@@ -449,10 +449,14 @@ fn sessions_are_said_to_end_after_the_access() {
         Some("unknown")
     );
     access.spec.longest_session_seconds = Some(43_200);
-    assert_eq!(
-        told(&raw, Some(&access), None, 2).sessions_end_by_time,
-        Some(at(100 + 43_200).to_string())
-    );
+    // An assignment, a group of Identity Center, a group of IAM.
+    for (kind, hours) in [(0, 13), (1, 14), (2, 12)] {
+        access.spec.tuple = some_tuple(kind, "x");
+        assert_eq!(
+            told(&raw, Some(&access), None, 2).sessions_end_by_time,
+            Some(at(100 + hours * 3_600).to_string())
+        );
+    }
 }
 
 /// While the access is there somebody may begin a session, whatever the hour.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
-use super::fixtures::{at, claim, ledger};
+use super::fixtures::{at, claim, ledger, some_tuple};
 use super::grant::{Next, Standing, decide, next_wake};
 use super::grant_status::{Facts, Obstacle, status};
 use super::grant_view::GrantView;
@@ -14,7 +14,6 @@ use super::ledger::{Evidence, Lookup, end, end_of, evidence};
 use super::policy::{Management, PolicySet, Protected, Question, Ruling};
 use crate::api::access::{BreakglassAccess, Claim, EndReason, Origin};
 use crate::api::grant::BreakglassGrantStatus;
-use crate::api::tuple::{IamGroup, Tuple};
 use crate::api::{FINALIZER, REQUESTED_AT_ANNOTATION, REVOKE_ANNOTATION};
 use crate::config::Settings;
 use crate::hostile::schema::complaints;
@@ -351,36 +350,6 @@ fn defined(pattern: &[char], text: &[char]) -> bool {
         (Some(('?', rest)), Some((_, left))) => defined(rest, left),
         (Some((wanted, rest)), Some((found, left))) => wanted == found && defined(rest, left),
         (Some(_), None) => false,
-    }
-}
-
-fn some_tuple(kind: i32, text: &str) -> Tuple {
-    let text = || text.to_owned();
-    match kind {
-        0 => Tuple::AccountAssignment(crate::api::tuple::AccountAssignment {
-            instance_arn: text(),
-            identity_store_id: text(),
-            account: text(),
-            permission_set_arn: text(),
-            permission_set: text(),
-            user_id: text(),
-            user: text(),
-        }),
-        1 => Tuple::IdentityCenterGroup(crate::api::tuple::IdentityCenterGroup {
-            instance_arn: text(),
-            identity_store_id: text(),
-            group_id: text(),
-            group: text(),
-            user_id: text(),
-            user: text(),
-        }),
-        _ => Tuple::IamGroup(IamGroup {
-            account: text(),
-            group_id: text(),
-            group: text(),
-            user_id: text(),
-            user: text(),
-        }),
     }
 }
 

@@ -10,11 +10,10 @@ async fn what_is_given_is_present_and_what_is_taken_is_absent() {
         let read = || kind.aws.read(&kind.tuple);
         assert_eq!(read().await, Ok(Seen::Absent), "{}", kind.name);
         kind.give().await;
-        let session_seconds = match kind.tuple {
-            Tuple::AccountAssignment(_) => Some(3_600),
-            Tuple::IdentityCenterGroup(_) => None,
-            Tuple::IamGroup(_) => Some(43_200),
-        };
+        let session_seconds = Some(match kind.tuple {
+            Tuple::AccountAssignment(_) => 3_600,
+            Tuple::IdentityCenterGroup(_) | Tuple::IamGroup(_) => 43_200,
+        });
         let present = Seen::Present { session_seconds };
         assert_eq!(read().await, Ok(present), "{}", kind.name);
         kind.cloud.delete(&kind.aws, &kind.tuple).await;

@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use aws_simulator::{
-    Seed, SeedAccount, SeedGroup, SeedIamUser, SeedInstance, SeedPermissionSet, SeedUser,
+    Seed, SeedAccount, SeedAssignment, SeedGroup, SeedIamUser, SeedInstance, SeedPermissionSet,
+    SeedUser,
 };
 use serde_json::{Value, json};
 
@@ -100,7 +101,7 @@ pub fn crowd(size: usize) -> &'static [String] {
     &CROWD[..size]
 }
 
-/// The world at the beginning: everybody is there, so many of a crowd included, and nobody has anything.
+/// The world at the beginning: everybody is there, so many of a crowd included, and nobody has anything, save the groups.
 pub fn world(random_seed: u64, crowd_size: usize) -> Seed {
     let account = |id: &str| SeedAccount {
         id: id.to_owned(),
@@ -149,8 +150,20 @@ pub fn world(random_seed: u64, crowd_size: usize) -> Seed {
                     ..SeedGroup::default()
                 })
                 .to_vec(),
+            assignments: group_assignments().collect(),
             ..SeedInstance::default()
         }],
         ..Seed::default()
     }
+}
+
+/// What members of the groups may do: sign in to an account each.
+fn group_assignments() -> impl Iterator<Item = SeedAssignment> {
+    let places = ACCOUNTS.into_iter().zip(PERMISSION_SETS).zip(GROUPS);
+    places.map(|((account, (permission_set, _)), group)| SeedAssignment {
+        account: account.to_owned(),
+        permission_set: permission_set.to_owned(),
+        user: None,
+        group: Some(group.to_owned()),
+    })
 }

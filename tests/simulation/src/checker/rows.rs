@@ -1,5 +1,7 @@
 //! What AWS really holds, and who made it so.
 
+use std::collections::BTreeSet;
+
 use aws_simulator::{AccessTuple, Author, Effect};
 use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
@@ -70,6 +72,8 @@ pub struct Row {
     pub only_by_us: bool,
     /// When somebody else last took it away.
     pub taken_by_others: Option<Timestamp>,
+    /// What it was each time it was there: a membership has another id then.
+    pub accesses: BTreeSet<AccessTuple>,
 }
 
 /// Who made it so.
@@ -135,6 +139,10 @@ impl Checker {
             before.as_ref().and_then(|row| row.taken_by_others)
         };
         let foreign = effect.present && !by_us;
+        let mut accesses = before
+            .as_ref()
+            .map_or_else(BTreeSet::new, |row| row.accesses.clone());
+        accesses.insert(effect.access.clone());
         let row = Row {
             only_by_us: !foreign && before.as_ref().is_none_or(|row| row.only_by_us),
             present: effect.present,
@@ -150,6 +158,7 @@ impl Checker {
                 (false, false) => Whose::Others,
             },
             taken_by_others,
+            accesses,
         };
         self.rows.insert(key, row);
     }

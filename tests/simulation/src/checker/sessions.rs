@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_simulator::{AccessTuple, CHAINED_SESSION, LastSession};
+use aws_simulator::{CHAINED_SESSION, LastSession};
 use breakglass::api::access::EndedClaim;
 use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
@@ -82,7 +82,8 @@ impl Checker {
     pub(super) fn ask_promises(&mut self) {
         let all: Vec<_> = self.promises.ended.clone().into_iter().collect();
         for (key, claims) in all {
-            let Some(row) = self.rows.get(&key).filter(|row| row.only_by_us) else {
+            let row = self.rows.get(&key).filter(|row| row.only_by_us);
+            let Some(row) = row.cloned() else {
                 continue;
             };
             let removed = row.since;
@@ -105,17 +106,22 @@ impl Checker {
             ) else {
                 continue;
             };
-            if self.promises.was_briefly_another(&claims) {
+            let depends = matches!(key, Key::Assignment(..));
+            if depends && self.promises.was_briefly_another(&claims) {
                 self.residue("a length of sessions that nobody need have seen");
                 continue;
             }
-            let last = access_of(&key).map(|access| self.aws.last_session_end(&access));
-            let Some(LastSession::Ends(last)) = last else {
+            let accesses = row.accesses.iter();
+            let last = accesses.filter_map(|access| match self.aws.last_session_end(access) {
+                LastSession::Ends(last) => Some(last),
+                LastSession::Never | LastSession::Open => None,
+            });
+            let Some(last) = last.max() else {
                 continue;
             };
             let chained = match key {
-                Key::Assignment(..) => CHAINED_SESSION,
-                Key::Group(..) | Key::Iam(..) => SignedDuration::ZERO,
+                Key::Assignment(..) | Key::Group(..) => CHAINED_SESSION,
+                Key::Iam(..) => SignedDuration::ZERO,
             };
             let last = last + chained;
             // A grant that is deleted when its access is taken away late is not there to be told of it.
@@ -129,22 +135,5 @@ impl Checker {
                 format!("{key:?} gives sessions until {last}, and {promised} was promised")
             });
         }
-    }
-}
-
-/// None for a group: who is in it may start what nobody lists.
-fn access_of(key: &Key) -> Option<AccessTuple> {
-    match key.clone() {
-        Key::Assignment(account, permission_set, principal) => Some(AccessTuple::Assignment {
-            account,
-            permission_set,
-            principal,
-        }),
-        Key::Iam(account, group, user) => Some(AccessTuple::IamMembership {
-            account,
-            group,
-            user,
-        }),
-        Key::Group(..) => None,
     }
 }

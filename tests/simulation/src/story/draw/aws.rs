@@ -94,7 +94,7 @@ pub(super) fn changes(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
                     permission_set: permission_set.clone(),
                     session_duration: session.to_owned(),
                 };
-                (to("PT8H"), to("PT2H"))
+                (to("PT12H"), to("PT2H"))
             }
             5 => {
                 let permission_set = random.pick(&PERMISSION_SETS).0.to_owned();
