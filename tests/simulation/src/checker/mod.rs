@@ -119,6 +119,8 @@ pub struct Checker {
     offsets: BTreeMap<usize, (SignedDuration, Timestamp)>,
     /// When a Create was last sent for it.
     created: BTreeMap<Key, Timestamp>,
+    /// When each process has sent writes for it of late.
+    sent: BTreeMap<(String, Key), Vec<Timestamp>>,
     /// When a Delete was last sent for it.
     deleted: BTreeMap<Key, Timestamp>,
     /// When that was sent by who was cut off and had not heard of a claim.
@@ -169,6 +171,7 @@ impl Checker {
             effects_seen: 0,
             offsets: BTreeMap::new(),
             created: BTreeMap::new(),
+            sent: BTreeMap::new(),
             deleted: BTreeMap::new(),
             deleted_unheard: BTreeMap::new(),
             claimed: BTreeMap::new(),

@@ -10,6 +10,9 @@ use super::rows::Key;
 use super::{Checker, TURN};
 use crate::replica::Run;
 
+/// Writes for one tuple in ten minutes: waits that double from seconds to the cap, twice, and people between.
+const MOST_WRITES: usize = 30;
+
 impl Checker {
     /// A controller sends that to AWS.
     pub fn on_send(&mut self, run: &Run, call: &GateCall) {
@@ -31,6 +34,7 @@ impl Checker {
             // A membership that is gone already: nothing can be hit.
             return;
         };
+        self.ask_the_spacing(run, &key, now);
         if operation == Operation::Create {
             self.created.insert(key.clone(), now);
             self.ask_the_time(run, now);
@@ -87,6 +91,18 @@ impl Checker {
                 }
             }
         }
+    }
+
+    /// Who is refused waits longer and longer, and what is done for good is not done again.
+    fn ask_the_spacing(&mut self, run: &Run, key: &Key, now: Timestamp) {
+        let sent = self.sent.entry((run.holder.run.clone(), key.clone()));
+        let sent = sent.or_default();
+        sent.retain(|at| now.duration_since(*at) < SignedDuration::from_mins(10));
+        sent.push(now);
+        let many = sent.len();
+        self.ask("spacing", many <= MOST_WRITES, || {
+            format!("{key:?} was written {many} times in ten minutes")
+        });
     }
 
     /// Nothing is given by who knows that its clock is wrong.
