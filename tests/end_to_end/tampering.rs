@@ -210,6 +210,45 @@ fn a_deleted_namespace_takes_its_access_with_it() {
     });
 }
 
+/// Fault 35. R3, R9. All grants go with their kind, and their access before them; the ledger is another kind.
+#[test]
+fn a_kind_that_is_deleted_takes_all_access_with_it() {
+    let world = World::own(Setup::default());
+    let scenario = Scenario::new(&world, "uninstalled");
+    let foreign = scenario.assignment();
+    scenario.given_by_others(&foreign);
+    let grants = [
+        scenario.assignment(),
+        scenario.group(),
+        scenario.iam_group(),
+    ];
+    let mut number = 0..;
+    let grants = grants.map(|access| {
+        let name = format!("grant-{}", number.next().unwrap());
+        scenario.apply(&Grant::of(&access).named(&name))
+    });
+    for grant in &grants {
+        grant.wait_until_given();
+    }
+    let kind = "customresourcedefinitions/breakglassgrants.breakglass.dev";
+    world.kubectl(&["delete", kind, "--wait=false"]);
+    for grant in &grants {
+        grant.wait_in_aws(false);
+    }
+    eventually("the kind is gone", || {
+        world
+            .kubectl(&["get", kind, "--ignore-not-found"])
+            .is_empty()
+    });
+    assert!(world.aws().has(&foreign));
+    // Whoever installs it again has a controller that works, the same that ran all along.
+    world.kubectl(&["apply", "--server-side", "-f", "crds/breakglassgrants.yaml"]);
+    let again = scenario.apply(&Grant::of(&scenario.iam_group()).named("again"));
+    again.wait_until_given();
+    again.revoke();
+    again.wait_until_taken("Revoked");
+}
+
 /// AWS is out, and the namespace must go all the same; access ends when AWS is back.
 #[test]
 fn a_deleted_namespace_does_not_wait_for_aws_for_ever() {

@@ -210,6 +210,26 @@ async fn a_tuple_of_an_account_that_is_no_longer_managed_is_not_gone() {
     assert_eq!(failed(&cloud.delete(&aws, &tuple).await), Class::Denied);
 }
 
+/// Fault 46. R3, R4.
+/// What was pinned in one instance of Identity Center is not gone because another does not have it.
+#[tokio::test(start_paused = true)]
+async fn a_tuple_of_another_instance_is_not_gone() {
+    let before = Cloud::example();
+    let aws = before.aws().await;
+    let other = Cloud::new(&Seed {
+        random_seed: Seed::example().random_seed + 1,
+        ..Seed::example()
+    });
+    let elsewhere = other.aws().await;
+    for target in [assignment(), group("Operators")] {
+        let tuple = resolved(&aws, ALICE, &target).await.tuple;
+        assert_eq!(aws.read(&tuple).await, Ok(Seen::Absent));
+        let error = elsewhere.read(&tuple).await.unwrap_err();
+        assert_eq!(error.class, Class::Denied);
+        assert!(error.to_string().contains("belongs to the"), "{error}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn identity_and_account_are_asked_once() {
     let (cloud, config) = two_accounts();

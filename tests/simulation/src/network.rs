@@ -66,6 +66,7 @@ impl Network {
                     | Api::WatchSilent
                     | Api::WatchExpired => false,
                     Api::Conflict => write && !lease,
+                    Api::StatusConflict => write && call.subresource.as_deref() == Some("status"),
                     _ => write || !trouble.only_writes,
                 }
             })
@@ -149,7 +150,7 @@ fn api_fate(kind: Api) -> ApiFate {
         Api::Refused(429) => status(429, "TooManyRequests"),
         Api::Refused(503) => status(503, "ServiceUnavailable"),
         Api::Refused(_) => status(500, "InternalError"),
-        Api::Conflict => status(409, "Conflict"),
+        Api::Conflict | Api::StatusConflict => status(409, "Conflict"),
         Api::NoLease => status(403, "Forbidden"),
         Api::Initializing => refused(429, "TooManyRequests", "storage is (re)initializing"),
         Api::Lost => ApiFate {

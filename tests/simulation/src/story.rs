@@ -278,6 +278,8 @@ pub enum Api {
     Refused(u16),
     /// A conflict that nobody else caused.
     Conflict,
+    /// The same for every status: somebody writes them all the time.
+    StatusConflict,
     /// The connection breaks before the request arrives.
     Lost,
     /// The request takes effect, and its answer is lost.

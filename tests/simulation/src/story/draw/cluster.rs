@@ -33,6 +33,7 @@ pub(super) fn machines(random: &mut Random, setting: &Setting, deeds: &mut Vec<(
             Api::Refused(503),
             Api::Refused(429),
             Api::Conflict,
+            Api::StatusConflict,
             Api::Lost,
             Api::Unanswered,
             Api::Late(late),

@@ -1,9 +1,12 @@
 //! The program, its machine, the API server and the ledger.
 
 use aws_simulator::{AccountStatus, Change};
-use simulation::cast::{ACCOUNTS, PEOPLE};
+use simulation::cast::{self, ACCOUNTS, PEOPLE, PERMISSION_SETS, Target};
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
-use simulation::story::{Api, Aws, Deed, Grant, Trouble};
+use simulation::stage::{Direction, play};
+use simulation::story::{Api, Aws, Deed, Grant, Name, Second, Trouble};
+
+use crate::assert_kept;
 
 use super::{MINUTE, api, aws_writes, first, kept, kill, long, name, second, trouble};
 
@@ -127,6 +130,28 @@ fn a_clock_that_is_set_an_hour_off_ends_access_on_time() {
     }
 }
 
+/// Fault 37. L2, R2. No comparison finds much more than the one before; in the end it is a minute and a half.
+#[test]
+fn a_clock_that_drifts_ends_access_on_time() {
+    for direction in [-1, 1] {
+        let drift = (1..=180).map(|step| {
+            (
+                MINUTE + step * 2,
+                Deed::SetClock(0, direction * i64::try_from(step).unwrap() / 2),
+            )
+        });
+        let report = kept(&life(
+            "the clock drifts",
+            drift.chain([first(ASSIGNMENT)]).collect(),
+        ));
+        let late = report.lateness.iter().max();
+        assert!(
+            late.is_some_and(|late| *late <= 60),
+            "{direction}: {late:?}"
+        );
+    }
+}
+
 /// Fault 38. R2, L3.
 #[test]
 fn after_hours_without_a_controller_what_is_overdue_goes_at_once() {
@@ -142,6 +167,56 @@ fn after_hours_without_a_controller_what_is_overdue_goes_at_once() {
     kept(&life);
 }
 
+/// Fault 38. L3, L2.
+#[test]
+fn after_hours_without_a_controller_revokes_go_before_what_is_asked_for() {
+    let back = 360 * MINUTE;
+    let target =
+        |number: usize| Target::Assignment(ACCOUNTS[number % 2], PERMISSION_SETS[number / 2 % 2].0);
+    let asked = |name: &str, number: usize, at: Second, expiry: Second| {
+        let given = Grant {
+            name: Name {
+                namespace: "breakglass",
+                name: format!("{name}-{number}"),
+            },
+            user: &cast::crowd(40)[number],
+            target: target(number),
+            start: None,
+            expiry,
+        };
+        (at, Deed::Apply(given))
+    };
+    let overdue = (0..30).map(|number| asked("overdue", number, 10, 5 * MINUTE));
+    let wanted = (30..40).map(|number| asked("wanted", number, back - 30, back + 30 * MINUTE));
+    let kills = [kill(3 * MINUTE, back - 3 * MINUTE)];
+    let mut life = life(
+        "six hours down",
+        overdue.chain(wanted).chain(kills).collect(),
+    );
+    life.story.setting.crowd = 40;
+    life.story.calm = back + 20 * MINUTE;
+    let direction = Direction {
+        trace: true,
+        ..Direction::default()
+    };
+    let report = play(&life.story, &direction);
+    assert_kept(&life, &direction, &report);
+    let writes = ["CreateAccountAssignment {", "DeleteAccountAssignment {"];
+    let [creates, deletes] = writes.map(|write| {
+        let lines = report.trace.iter().enumerate();
+        let lines = lines.filter(|(_, line)| line.contains(write));
+        lines.map(|(at, _)| at).collect::<Vec<_>>()
+    });
+    let count = (creates.len(), deletes.len(), report.lateness.len());
+    assert_eq!(count, (40, 40, 40), "each is given once and taken once");
+    // While both wait one of eight turns is a grant's; some are under way when the first revoke is filed.
+    let early = creates[30..].iter().filter(|at| **at < deletes[29]).count();
+    assert!(
+        early <= 5,
+        "{early} of 10 were given before all of 30 were taken"
+    );
+}
+
 /// Fault 42. R5.
 #[test]
 fn without_the_ledger_nothing_is_given_and_what_expires_is_taken_away() {
@@ -152,6 +227,24 @@ fn without_the_ledger_nothing_is_given_and_what_expires_is_taken_away() {
         ));
         let late = report.lateness.iter().max();
         assert!(late.is_some_and(|late| *late <= 60), "{kind:?}: {late:?}");
+    }
+}
+
+/// Fault 43. L1, L2. What is done does not hang on what is told.
+#[test]
+fn statuses_that_can_never_be_written_delay_nothing() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        let report = kept(&life(
+            "no status",
+            vec![
+                (10, Deed::Apply(grant("first", target, None, 5 * MINUTE))),
+                // What is claimed is written into the status first.
+                api(MINUTE, Api::StatusConflict, 8 * MINUTE),
+            ],
+        ));
+        let late = report.lateness.first();
+        assert!(late.is_some_and(|late| *late <= 5), "{target:?}: {late:?}");
+        assert_eq!(report.asked["R2"], 1, "{target:?} was given once");
     }
 }
 
