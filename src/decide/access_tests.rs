@@ -80,6 +80,33 @@ fn one_absence_closes_nothing_and_a_second_must_be_a_window_later() {
     assert_eq!(too_soon, Step::Rest(Waiting::Until(at(window()))));
 }
 
+/// Another process may have written it, and may be about to send it: two at once would send everything twice.
+#[test]
+fn what_may_still_be_sent_is_not_sent_again() {
+    let until = at(2);
+    let announced = |operation| Attempt {
+        id: "another's".into(),
+        operation,
+        holder: holder("another"),
+        written_at: at(0),
+        send_before: until,
+    };
+    let giving = BreakglassAccessSpec {
+        attempt: Some(announced(Operation::Create)),
+        ..open(vec![claim("uid-1", 0, 100)])
+    };
+    let taking = BreakglassAccessSpec {
+        attempt: Some(announced(Operation::Delete)),
+        ..settling()
+    };
+    for (ledger, shows) in [(&giving, Seen::Absent), (&taking, PRESENT)] {
+        let early = seen(shows.clone(), 1, ledger);
+        assert_eq!(early, Step::Rest(Waiting::Until(until)), "{shows:?}");
+        let late = seen(shows, 2, ledger);
+        assert_ne!(late, Step::Rest(Waiting::Until(until)));
+    }
+}
+
 /// A reading may wait in line for longer than the window: two of them would then be one.
 #[test]
 fn the_first_reading_counts_from_its_end() {
