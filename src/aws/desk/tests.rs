@@ -73,6 +73,72 @@ async fn an_emergency_grant_gets_one_of_eight_places_among_hundreds_of_revokes()
     );
 }
 
+/// Each eighth place, not all from the eighth on.
+#[tokio::test]
+async fn each_emergency_grant_waits_for_an_eighth_place_of_its_own() {
+    let desk = desk(1);
+    for i in 0..30 {
+        desk.file(revoke(&format!("revoke-{i:02}"), i));
+    }
+    for name in ["first", "second", "third"] {
+        desk.file(grant(name, 0));
+    }
+    let order = order(&desk, 24).await;
+    let grants = ["first", "second", "third"];
+    let places = grants.map(|name| order.iter().position(|access| access == name));
+    assert_eq!(places, [Some(7), Some(15), Some(23)], "{order:?}");
+}
+
+/// Only revokes that went before a grant of the same desk count, and only while it waited.
+#[tokio::test]
+async fn a_grant_is_owed_nothing_for_the_time_before_it_waited() {
+    for elsewhere in [
+        None,
+        Some(request("elsewhere", "b", Priority::Grant { expiry: at(0) })),
+    ] {
+        let desk = desk(1);
+        let waits_elsewhere = elsewhere.is_some();
+        elsewhere.into_iter().for_each(|grant| desk.file(grant));
+        for i in 0..20 {
+            desk.file(revoke(&format!("revoke-{i:02}"), i));
+        }
+        let before = order(&desk, 10).await;
+        assert!(before.iter().all(|access| access.starts_with("revoke")));
+        desk.file(grant("late", 0));
+        let after = order(&desk, 1).await;
+        assert_eq!(
+            after,
+            ["revoke-10"],
+            "a grant waits elsewhere: {waits_elsewhere}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_wish_that_is_taken_back_gets_no_turn() {
+    let desk = desk(1);
+    desk.file(revoke("kept", 1));
+    desk.file(revoke("taken back", 0));
+    assert_eq!(desk.queue_len(), 2);
+    desk.withdraw("taken back");
+    assert_eq!(desk.queue_len(), 1);
+    assert_eq!(order(&desk, 1).await, ["kept"]);
+}
+
+#[tokio::test]
+async fn a_turn_is_urgent_when_it_revokes_or_holds_up_a_revoke_of_its_tuple() {
+    let desk = desk(2);
+    desk.file(revoke("revoke", 0));
+    assert!(desk.next().await.run(async { is_urgent() }).await);
+    desk.file(grant("access", 0));
+    let turn = desk.next().await;
+    assert!(!turn.run(async { is_urgent() }).await);
+    desk.file(revoke("another", 0));
+    assert!(!turn.run(async { is_urgent() }).await);
+    desk.file(revoke("access", 0));
+    assert!(turn.run(async { is_urgent() }).await);
+}
+
 #[tokio::test]
 async fn the_most_overdue_revoke_and_the_soonest_expiry_go_first() {
     let desk = desk(1);
