@@ -14,6 +14,11 @@ const LEFT_IN_CALM: SignedDuration = SignedDuration::from_secs(20);
 /// The same whatever happens, save that the machine itself stands still.
 const LEFT_AT_ALL: SignedDuration = SignedDuration::from_secs(240);
 
+/// So much of a grant's time everything must have worked for it to count as one that is to be given.
+const GIVEN_IN_CALM: SignedDuration = SignedDuration::from_secs(10);
+/// Fewer tell nothing of how many are given.
+const ENOUGH: usize = 10;
+
 /// An access that stood when nothing covered it any more.
 #[derive(Clone, Copy, Debug)]
 pub struct Lateness {
@@ -35,7 +40,26 @@ pub fn violations(history: &History, now: Timestamp) -> Vec<String> {
         found.extend(taken_early(history, place));
         found.extend(left(history, place, now));
     }
+    found.extend(hardly_given(history, now));
     found
+}
+
+/// AWS may fail one and dawdle over another, but whoever gives nothing does no harm and is of no use.
+fn hardly_given(history: &History, now: Timestamp) -> Option<String> {
+    let span = |grant: &GrantHistory| (grant.begins(), grant.surely_lasts_until().min(now));
+    let chances: Vec<_> = history
+        .grants
+        .iter()
+        .filter(|grant| history.calm(span(grant)) >= GIVEN_IN_CALM)
+        .collect();
+    let missed = chances.iter().filter(|grant| {
+        let present = history.accesses[grant.access].present(now);
+        without(&[span(grant)], present) == [span(grant)]
+    });
+    let (all, missed) = (chances.len(), missed.count());
+    (all >= ENOUGH && missed * 10 > all).then(|| {
+        format!("{missed} of {all} grants that had {GIVEN_IN_CALM:#} of calm never had access")
+    })
 }
 
 fn grants_of(history: &History, place: usize) -> impl Iterator<Item = &GrantHistory> {

@@ -96,6 +96,31 @@ fn a_grant_that_is_given_and_taken_is_no_violation() {
 }
 
 #[test]
+fn grants_that_give_nothing_are_seen() {
+    let mut history = history();
+    for number in 1..10 {
+        let mut entry = AccessHistory::new(history.accesses[0].access.clone());
+        entry.presence = vec![(at(0), false)];
+        history.accesses.push(entry);
+        history.grants.push(GrantHistory {
+            access: number,
+            ..history.grants[0].clone()
+        });
+    }
+    assert_found(&history, &["9 of 10 grants"]);
+    // One in ten may be AWS's doing.
+    for entry in &mut history.accesses[2..] {
+        entry.presence = vec![(at(0), false), (at(50), true), (at(100), false)];
+    }
+    assert_found(&history, &[]);
+    for entry in &mut history.accesses[2..] {
+        entry.presence.clear();
+    }
+    history.troubles.push(trouble(15, 95));
+    assert_found(&history, &[]);
+}
+
+#[test]
 fn access_that_is_left_behind_is_seen() {
     let mut history = history();
     history.accesses[0].presence.pop();
