@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::kubernetes::Resource;
+use crate::support::kubernetes::{Resource, kubectl};
 use crate::support::time::wait_for;
 use crate::support::{Grant, LiveGrant, Scenario, Setup, World, eventually, seconds};
 
@@ -243,6 +243,14 @@ fn a_kind_that_is_deleted_takes_all_access_with_it() {
     assert!(world.aws().has(&foreign));
     // Whoever installs it again has a controller that works, the same that ran all along.
     world.kubectl(&["apply", "--server-side", "-f", "crds/breakglassgrants.yaml"]);
+    eventually("the kind is served", || {
+        kubectl(
+            &world.control_plane,
+            "admin",
+            &["get", "breakglassgrants", "-A"],
+        )
+        .is_ok()
+    });
     let again = scenario.apply(&Grant::of(&scenario.iam_group()).named("again"));
     again.wait_until_given();
     again.revoke();
