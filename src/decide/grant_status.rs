@@ -11,7 +11,7 @@ use super::grant_verdict::{
 };
 use super::grant_view::GrantView;
 use super::policy::Ruling;
-use crate::api::access::Origin;
+use crate::api::access::{BreakglassAccessSpec, EndedClaim, Origin};
 use crate::api::conditions::{self, Condition};
 use crate::api::grant::{BreakglassGrantStatus, GrantState};
 use crate::api::time::whole_seconds;
@@ -79,8 +79,10 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
         Standing::Claimed(access, _) | Standing::Ended(access, _) => Some(access),
         Standing::Unclaimed => None,
     };
-    // AWS may show it once more after an old copy did not, and then it is gone later than was told.
-    let gone_since = access.and_then(|access| access.spec.first_absent_time);
+    let gone_since = match facts.standing {
+        Standing::Ended(access, ended) => gone_since(&access.spec, ended),
+        Standing::Claimed(..) | Standing::Unclaimed => None,
+    };
     let revoked_time = (is_over && may_have_been_given)
         .then(|| whole_seconds(old.revoked_time.max(gone_since).unwrap_or(facts.now)));
     let policy = match (facts.standing, facts.ruling) {
@@ -128,6 +130,14 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
             .or(old.last_handled_request.clone()),
         next_attempt_time,
     }
+}
+
+/// Since when AWS does not show what was given for that claim. It may show it once more after an old
+/// copy did not, and then this is later than was told. What went with a later end was not given for this.
+fn gone_since(ledger: &BreakglassAccessSpec, ended: &EndedClaim) -> Option<Timestamp> {
+    let mut others = ledger.ended.iter().filter(|other| !other.settled);
+    let is_last = !ended.settled && others.all(|other| other.time <= ended.time);
+    ledger.first_absent_time.filter(|_| is_last)
 }
 
 fn conditions(facts: &Facts<'_>, verdict: &Verdict) -> Vec<Condition> {

@@ -484,6 +484,35 @@ fn sessions_are_said_to_end_after_a_late_removal() {
     assert_eq!(later.sessions_end_by_time, until);
 }
 
+/// What another grant had of the same access later is that one's business.
+#[test]
+fn sessions_of_a_grant_do_not_last_longer_because_another_ends_later() {
+    let mut raw = raw_grant(spec(100));
+    let mut access = claimed(&raw, 100);
+    access.spec.claims[0].active_time = Some(at(1));
+    let mut other = claim("uid-2", 0, 500);
+    other.active_time = Some(at(1));
+    access.spec.claims.push(other);
+    access.spec.longest_session_seconds = Some(3_600);
+    end(&mut access.spec, "uid-1", EndReason::Expired, at(100));
+    let covered = told(&raw, Some(&access), None, 101);
+    assert_eq!(covered.revoked_time, Some(at(101)));
+    raw.data["status"] = serde_json::to_value(&covered).unwrap();
+    end(&mut access.spec, "uid-2", EndReason::Expired, at(500));
+    access.spec.state = AccessState::Settling;
+    access.spec.first_absent_time = Some(at(502));
+    let times =
+        |status: &BreakglassGrantStatus| (status.revoked_time, status.sessions_end_by_time.clone());
+    let then = told(&raw, Some(&access), None, 503);
+    assert_eq!(times(&then), times(&covered));
+    // Closed, and opened and taken away again since.
+    access.spec.ended.retain(|ended| ended.uid == "uid-1");
+    access.spec.ended[0].settled = true;
+    access.spec.first_absent_time = Some(at(9_000));
+    let then = told(&raw, Some(&access), None, 9_001);
+    assert_eq!(times(&then), times(&covered));
+}
+
 /// The answer to a Create may be lost, and its effect come when the grant has ended.
 #[test]
 fn what_aws_was_asked_for_is_not_said_to_have_never_been_given() {
