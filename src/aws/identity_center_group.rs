@@ -16,7 +16,7 @@ use crate::api::tuple::{IdentityCenterGroup, Tuple};
 
 /// What a member may start depends on all assignments of the group, which nobody lists. No permission
 /// set has longer sessions than this (IAM Identity Center user guide, "Set session duration for AWS accounts").
-const LONGEST_SESSION_SECONDS: i64 = 12 * 3_600;
+pub(super) const LONGEST_SESSION_SECONDS: i64 = 12 * 3_600;
 
 /// Groups of Identity Center.
 #[derive(Clone, Debug)]

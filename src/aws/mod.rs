@@ -305,7 +305,7 @@ impl Aws {
             Tuple::AccountAssignment(tuple) => {
                 Box::pin(self.0.assignments.session_seconds(tuple)).await
             }
-            Tuple::IdentityCenterGroup(_) => None,
+            Tuple::IdentityCenterGroup(_) => Some(identity_center_group::LONGEST_SESSION_SECONDS),
             Tuple::IamGroup(_) => Some(iam_group::LONGEST_SESSION_SECONDS),
         }
     }

@@ -11,7 +11,7 @@ use super::grant_verdict::{
 };
 use super::grant_view::GrantView;
 use super::policy::Ruling;
-use crate::api::access::{BreakglassAccessSpec, EndedClaim, Origin};
+use crate::api::access::{AccessState, BreakglassAccessSpec, EndedClaim, Origin};
 use crate::api::conditions::{self, Condition};
 use crate::api::grant::{BreakglassGrantStatus, GrantState};
 use crate::api::time::whole_seconds;
@@ -136,7 +136,8 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
 /// copy did not, and then this is later than was told. What went with a later end was not given for this.
 fn gone_since(ledger: &BreakglassAccessSpec, ended: &EndedClaim) -> Option<Timestamp> {
     let mut others = ledger.ended.iter().filter(|other| !other.settled);
-    let is_last = !ended.settled && others.all(|other| other.time <= ended.time);
+    let goes = ledger.state == AccessState::Settling && !ended.settled;
+    let is_last = goes && others.all(|other| other.time <= ended.time);
     ledger.first_absent_time.filter(|_| is_last)
 }
 

@@ -498,6 +498,9 @@ fn sessions_of_a_grant_do_not_last_longer_because_another_ends_later() {
     let covered = told(&raw, Some(&access), None, 101);
     assert_eq!(covered.revoked_time, Some(at(101)));
     raw.data["status"] = serde_json::to_value(&covered).unwrap();
+    // An old copy does not show what the other still has.
+    access.spec.first_absent_time = Some(at(400));
+    assert_eq!(told(&raw, Some(&access), None, 401), covered);
     end(&mut access.spec, "uid-2", EndReason::Expired, at(500));
     access.spec.state = AccessState::Settling;
     access.spec.first_absent_time = Some(at(502));

@@ -210,7 +210,8 @@ fn a_deleted_namespace_takes_its_access_with_it() {
     });
 }
 
-/// Fault 35. R3, R9. All grants go with their kind, and their access before them; the ledger is another kind.
+/// Fault 35. R3, R9.
+/// All grants go with their kind, and their access before them; the ledger is another kind.
 #[test]
 fn a_kind_that_is_deleted_takes_all_access_with_it() {
     let world = World::own(Setup::default());

@@ -169,7 +169,6 @@ impl Simulated {
     }
 
     /// Whether the access stands, whatever became of the names.
-    /// Whether it stands.
     pub fn has(&self, access: &Access) -> bool {
         self.which_stand([access])[0]
     }

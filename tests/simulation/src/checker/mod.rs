@@ -40,7 +40,7 @@ pub use rows::Key;
 /// A rule of the design that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Which: R1 to R12, L1 to L5, or `sessions` for what a status promises of them.
+    /// Which: R1 to R12, L1 to L5, `sessions` for what a status promises of them, or `spacing` for how often AWS is asked.
     pub rule: &'static str,
     /// When.
     pub at: Second,

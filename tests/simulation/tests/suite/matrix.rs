@@ -119,7 +119,13 @@ fn read(root: &Path, file: &Path, covers: &mut BTreeMap<u32, Vec<Cover>>) {
         if let Some((numbers, rules)) = marker.and_then(|marker| marker.split_once(". ")) {
             let numbers: Result<Vec<u32>, _> = numbers.split(", ").map(str::parse).collect();
             if let Ok(numbers) = numbers {
-                pending = Some((numbers, rules.trim_end_matches('.').to_owned()));
+                let rules = rules.trim_end_matches('.').to_owned();
+                let is_rule = |rule: &str| {
+                    let number = rule.strip_prefix(['R', 'L']);
+                    number.is_some_and(|number| number.parse::<u8>().is_ok())
+                };
+                assert!(rules.split(", ").all(is_rule), "not rules alone: {line}");
+                pending = Some((numbers, rules));
             }
         }
         if line.starts_with("#[") {

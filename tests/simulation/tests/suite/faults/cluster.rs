@@ -130,7 +130,8 @@ fn a_clock_that_is_set_an_hour_off_ends_access_on_time() {
     }
 }
 
-/// Fault 37. L2, R2. No comparison finds much more than the one before; in the end it is a minute and a half.
+/// Fault 37. L2, R2.
+/// No comparison finds much more than the one before; in the end it is a minute and a half.
 #[test]
 fn a_clock_that_drifts_ends_access_on_time() {
     for direction in [-1, 1] {
@@ -230,7 +231,8 @@ fn without_the_ledger_nothing_is_given_and_what_expires_is_taken_away() {
     }
 }
 
-/// Fault 43. L1, L2. What is done does not hang on what is told.
+/// Fault 43. L1, L2.
+/// What is done does not hang on what is told.
 #[test]
 fn statuses_that_can_never_be_written_delay_nothing() {
     for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
