@@ -11,7 +11,7 @@ use super::grant_verdict::{
 };
 use super::grant_view::GrantView;
 use super::policy::Ruling;
-use crate::api::access::{AccessState, BreakglassAccessSpec, EndedClaim, Origin};
+use crate::api::access::{AccessState, BreakglassAccess, BreakglassAccessSpec, EndedClaim, Origin};
 use crate::api::conditions::{self, Condition};
 use crate::api::grant::{BreakglassGrantStatus, GrantState};
 use crate::api::time::whole_seconds;
@@ -176,8 +176,7 @@ fn conditions(facts: &Facts<'_>, verdict: &Verdict) -> Vec<Condition> {
         ));
     }
     if let Standing::Ended(access, ended) = facts.standing
-        && !at_rest(facts, access, ended)
-        && facts.now >= after(ended.time, facts.settings.overdue)
+        && is_overdue(facts, access, ended)
     {
         let message = format!(
             "The access should be gone since {}{}",
@@ -205,6 +204,11 @@ fn conditions(facts: &Facts<'_>, verdict: &Verdict) -> Vec<Condition> {
     list
 }
 
+/// Whether access is still there long after its end.
+fn is_overdue(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedClaim) -> bool {
+    !at_rest(facts, access, ended) && facts.now >= after(ended.time, facts.settings.overdue)
+}
+
 /// What was last observed in AWS, as far as this grant is concerned.
 fn granted(
     facts: &Facts<'_>,
@@ -229,13 +233,18 @@ const HOUR: i64 = 3_600;
 
 /// When the last session that this grant made possible ends at the latest. Taking access away ends
 /// no session that runs (Identity Center user guide, "Authentication sessions"), and where it is late
-/// sessions may begin until the access is seen to be gone.
+/// sessions may begin until the access is seen to be gone: until then nobody knows.
 fn sessions_end_by(facts: &Facts<'_>, revoked: Option<Timestamp>) -> Option<String> {
     let (access, end) = match facts.standing {
         Standing::Claimed(access, claim) => (access, claim.expiry_time),
         Standing::Ended(access, ended) => (access, ended.time.max(revoked.unwrap_or(ended.time))),
         Standing::Unclaimed => return None,
     };
+    if let Standing::Ended(access, ended) = facts.standing
+        && is_overdue(facts, access, ended)
+    {
+        return Some("unknown".to_owned());
+    }
     let Some(longest) = access.spec.longest_session_seconds else {
         return Some("unknown".to_owned());
     };

@@ -467,6 +467,10 @@ fn sessions_are_said_to_end_after_a_late_removal() {
     access.spec.longest_session_seconds = Some(3_600);
     access.spec.claims[0].active_time = Some(at(1));
     end(&mut access.spec, "uid-1", EndReason::Expired, at(100));
+    let revoking = told(&raw, Some(&access), None, 101).sessions_end_by_time;
+    assert_eq!(revoking, Some(at(100 + 3_600).to_string()));
+    let overdue = told(&raw, Some(&access), None, 100 + 300).sessions_end_by_time;
+    assert_eq!(overdue.as_deref(), Some("unknown"));
     access.spec.state = AccessState::Closed;
     let told_late = told(&raw, Some(&access), None, 900);
     assert_eq!(told_late.revoked_time, Some(at(900)));

@@ -106,6 +106,12 @@ impl Checker {
             ) else {
                 continue;
             };
+            let before_loss = |given| self.restored.is_some_and(|at| given <= at);
+            if !row.by_us() && row.given.is_some_and(before_loss) {
+                // It counted as standing before us from then on, until others took it.
+                self.residue("stood when its ledger was lost");
+                continue;
+            }
             let depends = matches!(key, Key::Assignment(..));
             if depends && self.promises.was_briefly_another(&claims) {
                 self.residue("a length of sessions that nobody need have seen");
