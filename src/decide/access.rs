@@ -375,8 +375,11 @@ impl Life<'_> {
         }
     }
 
+    /// A Delete may not leave any more when the next claim begins.
     fn send(self, operation: Operation) -> Step {
-        self.send_until(operation, Timestamp::MAX)
+        let starts = self.ledger.claims.iter().map(|claim| claim.start_time);
+        let next = starts.filter(|start| self.known.now < *start).min();
+        self.send_until(operation, next.unwrap_or(Timestamp::MAX))
     }
 
     fn send_until(mut self, operation: Operation, latest: Timestamp) -> Step {

@@ -80,6 +80,20 @@ fn one_absence_closes_nothing_and_a_second_must_be_a_window_later() {
     assert_eq!(too_soon, Step::Rest(Waiting::Until(at(window()))));
 }
 
+/// Calls wait in line: what was decided before a claim begins must not hit it.
+#[test]
+fn a_delete_may_leave_only_until_the_next_claim_begins() {
+    let mut ended = open(vec![claim("later", 11, 100)]);
+    ended.claims[0].active_time = None;
+    let sent = |second| match seen(PRESENT, second, &ended) {
+        Step::Send(ledger, Operation::Delete) => ledger.attempt.unwrap().send_before,
+        other => panic!("{other:?}"),
+    };
+    let window = Settings::default().send_window.as_secs().cast_signed();
+    assert_eq!(sent(0), at(window.min(11)));
+    assert_eq!(sent(10), at(11));
+}
+
 /// Another process may have written it, and may be about to send it: two at once would send everything twice.
 #[test]
 fn what_may_still_be_sent_is_not_sent_again() {
