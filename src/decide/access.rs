@@ -131,7 +131,7 @@ pub fn next(known: &Known<'_>) -> Step {
         (AccessState::Closed, _, true) => tuple.open(),
         (AccessState::Open, Some(Origin::PreExisting), due) => tuple.watch_pre_existing(due),
         (AccessState::Open, Some(Origin::Created), true) => tuple.keep_open(),
-        (AccessState::Open, Some(Origin::Created), false) => tuple.send(Operation::Delete),
+        (AccessState::Open, Some(Origin::Created), false) => tuple.delete(),
         (AccessState::Settling, Some(Origin::Created), true) => tuple.reopen(),
         (AccessState::Settling, Some(Origin::Created), false) => tuple.settle(),
         (AccessState::Open, None, _)
@@ -313,7 +313,7 @@ impl Life<'_> {
             };
         };
         if matches!(reading.seen, Seen::Present { .. }) {
-            return self.send(Operation::Delete);
+            return self.delete();
         }
         // A reading during which a Create might have landed proves nothing.
         let creating = self.outstanding(Operation::Create, reading.begun);
@@ -375,11 +375,11 @@ impl Life<'_> {
         }
     }
 
-    /// A Delete may not leave any more when the next claim begins.
-    fn send(self, operation: Operation) -> Step {
+    /// Writes a Delete ahead and sends it. It may not leave any more when the next claim begins.
+    fn delete(self) -> Step {
         let starts = self.ledger.claims.iter().map(|claim| claim.start_time);
         let next = starts.filter(|start| self.known.now < *start).min();
-        self.send_until(operation, next.unwrap_or(Timestamp::MAX))
+        self.send_until(Operation::Delete, next.unwrap_or(Timestamp::MAX))
     }
 
     fn send_until(mut self, operation: Operation, latest: Timestamp) -> Step {
