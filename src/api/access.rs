@@ -226,6 +226,10 @@ pub struct EndedClaim {
     /// Whether AWS had been asked to give the access by then. It may have been there though nobody saw it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub attempted: bool,
+    /// When AWS was first seen to show the access no more, or when somebody else's right to it went on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::time::optional_timestamp")]
+    pub gone_time: Option<Timestamp>,
     /// Whether the ledger has been closed since: nothing of what was given for it is left.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub settled: bool,

@@ -449,9 +449,12 @@ impl Life<'_> {
         self.ledger.origin = None;
         self.ledger.attempt = None;
         self.ledger.offline_deleter = None;
-        self.ledger.first_absent_time = None;
+        let gone = self.ledger.first_absent_time.take();
         self.deactivate();
         for ended in &mut self.ledger.ended {
+            ended
+                .gone_time
+                .get_or_insert(gone.unwrap_or(self.known.now));
             ended.settled = true;
         }
     }
@@ -515,6 +518,9 @@ pub fn activate(
     for claim in &mut ledger.claims {
         if super::ledger::due(claim, now) && claim.active_time.is_none() && which(claim) {
             claim.active_time = Some(crate::api::time::whole_seconds(now));
+            for ended in &mut ledger.ended {
+                ended.gone_time.get_or_insert(now);
+            }
         }
     }
     ledger.longest_session_seconds = ledger.longest_session_seconds.max(session_seconds);

@@ -84,7 +84,7 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
         Standing::Claimed(..) | Standing::Unclaimed => None,
     };
     let revoked_time = (is_over && may_have_been_given)
-        .then(|| whole_seconds(old.revoked_time.max(gone_since).unwrap_or(facts.now)));
+        .then(|| whole_seconds(gone_since.or(old.revoked_time).unwrap_or(facts.now)));
     let policy = match (facts.standing, facts.ruling) {
         (Standing::Claimed(_, claim), _) => Some(claim.policy.name.clone()),
         (Standing::Ended(_, ended), _) => Some(ended.policy.name.clone()),
@@ -132,13 +132,13 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
     }
 }
 
-/// Since when AWS does not show what was given for that claim. It may show it once more after an old
-/// copy did not, and then this is later than was told. What went with a later end was not given for this.
+/// Since when nothing of what was given for that claim is there. While the ledger is not closed AWS may
+/// show it once more, after an old copy did not: then this is later than was told.
 fn gone_since(ledger: &BreakglassAccessSpec, ended: &EndedClaim) -> Option<Timestamp> {
-    let mut others = ledger.ended.iter().filter(|other| !other.settled);
-    let goes = ledger.state == AccessState::Settling && !ended.settled;
-    let is_last = goes && others.all(|other| other.time <= ended.time);
-    ledger.first_absent_time.filter(|_| is_last)
+    let goes = ledger.state == AccessState::Settling;
+    ended
+        .gone_time
+        .or(ledger.first_absent_time.filter(|_| goes))
 }
 
 fn conditions(facts: &Facts<'_>, verdict: &Verdict) -> Vec<Condition> {

@@ -500,7 +500,7 @@ fn sessions_of_a_grant_do_not_last_longer_because_another_ends_later() {
     access.spec.longest_session_seconds = Some(3_600);
     end(&mut access.spec, "uid-1", EndReason::Expired, at(100));
     let covered = told(&raw, Some(&access), None, 101);
-    assert_eq!(covered.revoked_time, Some(at(101)));
+    assert_eq!(covered.revoked_time, Some(at(100)));
     raw.data["status"] = serde_json::to_value(&covered).unwrap();
     // An old copy does not show what the other still has.
     access.spec.first_absent_time = Some(at(400));
@@ -516,8 +516,16 @@ fn sessions_of_a_grant_do_not_last_longer_because_another_ends_later() {
     access.spec.ended.retain(|ended| ended.uid == "uid-1");
     access.spec.ended[0].settled = true;
     access.spec.first_absent_time = Some(at(9_000));
-    let then = told(&raw, Some(&access), None, 9_001);
-    assert_eq!(times(&then), times(&covered));
+    // Nor do they move when somebody has wiped the status, or written what he likes.
+    for status in [
+        serde_json::to_value(&covered).unwrap(),
+        json!({}),
+        json!({"revokedTime": at(90_000).to_string()}),
+    ] {
+        raw.data["status"] = status;
+        let then = told(&raw, Some(&access), None, 9_001);
+        assert_eq!(times(&then), times(&covered));
+    }
 }
 
 /// The answer to a Create may be lost, and its effect come when the grant has ended.

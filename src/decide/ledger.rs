@@ -212,6 +212,10 @@ pub fn end(
         return false;
     };
     let claim = ledger.claims.remove(at);
+    let stays = ledger.origin == Some(Origin::PreExisting)
+        || ledger.state == AccessState::Closed
+        || (ledger.state == AccessState::Open
+            && due_claims(ledger, now).any(|other| other.active_time.is_some()));
     ledger.ended.push(EndedClaim {
         uid: claim.uid,
         grant: claim.grant,
@@ -224,6 +228,7 @@ pub fn end(
         expiry_time: claim.expiry_time,
         active_time: claim.active_time,
         attempted: ledger.origin == Some(Origin::Created),
+        gone_time: stays.then_some(now),
         settled: ledger.state == AccessState::Closed,
         spec_hash: claim.spec_hash,
         policy: claim.policy,
