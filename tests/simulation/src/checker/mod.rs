@@ -193,7 +193,10 @@ impl Checker {
             "breakglassgrants" => {
                 let by_controller = is_controller(&commit.actor);
                 self.on_written(now, by_controller, before, after);
-                self.promises.read(after);
+                match after {
+                    Some(grant) => self.promises.read(grant),
+                    None => self.promises.gone(before, now),
+                }
                 if let Some(before) = before
                     .filter(|before| is_held(before) && !after.is_some_and(is_held))
                     .filter(|_| by_controller)

@@ -8,27 +8,20 @@ use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::Checker;
 use super::rows::Key;
+use super::{Checker, uid_of};
 
 /// What grants promise, and the accesses that they were about.
 #[derive(Debug, Default)]
 pub struct Promises {
-    /// The latest word of each status, by uid.
-    by_uid: BTreeMap<String, Promise>,
+    /// The latest word of each status, by uid. None for one that says that it does not know.
+    by_uid: BTreeMap<String, Option<Timestamp>>,
+    /// When a grant was gone, by its uid: nobody can be told any more.
+    gone: BTreeMap<String, Timestamp>,
     /// Claims that have ended: whose, and when.
     ended: BTreeMap<Key, Vec<(String, Timestamp)>>,
     /// When the length of some sessions was changed.
     lengths_changed: Vec<Timestamp>,
-}
-
-/// What a status says.
-#[derive(Clone, Copy, Debug)]
-struct Promise {
-    /// None where it says that it does not know.
-    until: Option<Timestamp>,
-    /// Whether it says so after the access was gone.
-    is_last: bool,
 }
 
 impl Promises {
@@ -45,17 +38,19 @@ impl Promises {
     }
 
     /// Reads a version of a grant.
-    pub fn read(&mut self, grant: Option<&Value>) {
-        let text = |pointer| grant?.pointer(pointer)?.as_str();
+    pub fn read(&mut self, grant: &Value) {
+        let text = |pointer| grant.pointer(pointer)?.as_str();
         // Who has ended and says nothing says that there are no sessions.
         let promise = text("/status/sessionsEndByTime").or(text("/status/endedTime"));
         if let (Some(uid), Some(promise)) = (text("/metadata/uid"), promise) {
-            let promise = Promise {
-                until: promise.parse().ok(),
-                is_last: text("/status/revokedTime").is_some(),
-            };
-            self.by_uid.insert(uid.to_owned(), promise);
+            self.by_uid.insert(uid.to_owned(), promise.parse().ok());
         }
+    }
+
+    /// A grant is no more.
+    pub fn gone(&mut self, grant: Option<&Value>, now: Timestamp) {
+        let uid = grant.map(uid_of).unwrap_or_default();
+        self.gone.insert(uid.to_owned(), now);
     }
 
     /// A claim has ended.
@@ -68,7 +63,8 @@ impl Promises {
 /// As long as a delete may take that nothing holds up.
 const AT_ONCE: SignedDuration = SignedDuration::from_mins(1);
 
-/// An access is compared with AWS every ten minutes, and it may take a second look.
+/// An access is compared with AWS every ten minutes, and it may take a second look: so much later a grant
+/// is told of it.
 const SEEN_WITHIN: SignedDuration = SignedDuration::from_mins(25);
 
 impl Checker {
@@ -88,24 +84,29 @@ impl Checker {
             };
             let removed = row.since;
             let said = &self.promises.by_uid;
-            let told: Vec<_> = claims
-                .iter()
-                .filter_map(|(uid, end)| Some((said.get(uid)?, *end)))
-                .collect();
-            // Who does not know how long sessions last promises nothing.
-            let Some(untils) = told
-                .iter()
-                .map(|(promise, _)| promise.until)
-                .collect::<Option<Vec<_>>>()
-            else {
+            let Some(end) = claims.iter().map(|(_, end)| *end).max() else {
                 continue;
             };
-            let (Some(promised), Some(end)) = (
-                untils.into_iter().max(),
-                told.iter().map(|(_, end)| *end).max(),
-            ) else {
+            // The access went with these, and some could not be told any more.
+            let latest = claims.iter().filter(|(_, at)| *at == end);
+            let told_by = removed + SEEN_WITHIN;
+            let gone = |uid: &String| self.promises.gone.get(uid).is_some_and(|at| *at < told_by);
+            let unheard: Vec<_> = latest.filter(|(uid, _)| gone(uid)).collect();
+            if unheard.iter().any(|(uid, _)| !said.contains_key(uid)) {
+                self.residue("a grant that was gone before it told of sessions");
+                continue;
+            }
+            let is_unheard = !unheard.is_empty();
+            // Who is there and says nothing says that there are none.
+            let untils = claims.iter().map(|(uid, end)| match said.get(uid) {
+                Some(promise) => *promise,
+                None => Some(*end),
+            });
+            let Some(untils) = untils.collect::<Option<Vec<_>>>() else {
+                self.residue("who does not know how long sessions last promises nothing");
                 continue;
             };
+            let promised = untils.into_iter().max().unwrap_or(end);
             let before_loss = |given| self.restored.is_some_and(|at| given <= at);
             if !row.by_us() && row.given.is_some_and(before_loss) {
                 // It counted as standing before us from then on, until others took it.
@@ -132,7 +133,7 @@ impl Checker {
             let last = last + chained;
             // A grant that is deleted when its access is taken away late is not there to be told of it.
             let mut late = removed.duration_since(end).max(SignedDuration::ZERO);
-            if late > AT_ONCE && told.iter().any(|(promise, _)| !promise.is_last) {
+            if late > AT_ONCE && is_unheard {
                 self.residue("sessions begun after the end of a grant that is not there any more");
             } else {
                 late = SignedDuration::ZERO;
