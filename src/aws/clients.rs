@@ -103,8 +103,8 @@ impl TimeSource for SdkClock {
     }
 }
 
-/// Credentials that were resolved, until they end, or AWS says that they have: sessions of a role may be
-/// ended before their time, and a revoke must not wait for that.
+/// Credentials that were resolved, until they end, or AWS refuses them: sessions of a role may be ended
+/// before their time, and half an answer of STS may leave half a token. A revoke must not wait for the end.
 #[derive(Clone, Debug)]
 struct Identities(Arc<Mutex<SharedIdentityCache>>);
 
@@ -141,15 +141,24 @@ impl ResolveCachedIdentity for Identities {
 }
 
 /// Hears what every answer says besides what was asked, those that refuse us included: the time, and
-/// that our credentials have ended.
+/// that our credentials are none, or none any more.
 #[derive(Clone, Debug)]
 struct Listener {
     clock: Clock,
     identities: Identities,
 }
 
-/// `ExpiredToken` of IAM and STS, `ExpiredTokenException` of Identity Center (Common Error Types).
-const ENDED: &[u8] = b"ExpiredToken";
+/// How the names of errors begin that refuse the credentials and not the call: those of IAM and STS, and
+/// those of Identity Center, which end in `Exception` (Common Error Types in each reference).
+const REFUSALS: [&str; 7] = [
+    "ExpiredToken",
+    "IncompleteSignature",
+    "InvalidClientTokenId",
+    "InvalidSignature",
+    "MissingAuthenticationToken",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClient",
+];
 
 #[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
 impl Intercept for Listener {
@@ -176,8 +185,9 @@ impl Intercept for Listener {
     ) -> Result<(), BoxError> {
         let response = context.response();
         let body = response.body().bytes().unwrap_or_default();
-        let refused = response.status().is_client_error();
-        if refused && body.windows(ENDED.len()).any(|part| part == ENDED) {
+        let body = String::from_utf8_lossy(body);
+        let is_error = response.status().is_client_error();
+        if is_error && REFUSALS.iter().any(|name| body.contains(name)) {
             self.identities.forget();
         }
         Ok(())
