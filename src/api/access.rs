@@ -92,7 +92,8 @@ pub struct BreakglassAccessSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::time::optional_timestamp")]
     pub first_absent_time: Option<Timestamp>,
-    /// Longest session, in seconds, that could be started while the access was given.
+    /// Longest session, in seconds, that could be started since the access was first given. None where
+    /// AWS never told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest_session_seconds: Option<i64>,
 }
@@ -223,13 +224,17 @@ pub struct EndedClaim {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::time::optional_timestamp")]
     pub active_time: Option<Timestamp>,
-    /// Whether AWS had been asked to give the access by then. It may have been there though nobody saw it.
+    /// Whether AWS had been asked to give the access while it was due. It may have been there though
+    /// nobody saw it. False for access that stood before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub attempted: bool,
     /// When AWS was first seen to show the access no more, or when somebody else's right to it went on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::time::optional_timestamp")]
     pub gone_time: Option<Timestamp>,
+    /// Longest session, in seconds, that could be started by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_session_seconds: Option<i64>,
     /// Whether the ledger has been closed since: nothing of what was given for it is left.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub settled: bool,
@@ -240,6 +245,16 @@ pub struct EndedClaim {
     /// Where the grant came from, as its annotations say. Unverified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<Provenance>,
+}
+
+impl EndedClaim {
+    /// Nothing of what was given for it is there any more. Later news of the access is of others' claims.
+    pub fn gone(&mut self, at: Timestamp, longest_session_seconds: Option<i64>) {
+        if self.gone_time.is_none() {
+            self.gone_time = Some(at);
+            self.longest_session_seconds = longest_session_seconds;
+        }
+    }
 }
 
 /// What is done in AWS.

@@ -206,7 +206,7 @@ pub struct BreakglassGrantStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::time::optional_timestamp")]
     pub granted_time: Option<Timestamp>,
-    /// When the access was seen to be gone, or to be covered by somebody else's right to it.
+    /// When the access was first seen to be gone, or when somebody else's right to it went on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::time::optional_timestamp")]
     pub revoked_time: Option<Timestamp>,
@@ -214,8 +214,9 @@ pub struct BreakglassGrantStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::time::optional_timestamp")]
     pub ended_time: Option<Timestamp>,
-    /// When the last session that started under this grant ends at the latest (RFC 3339), or
-    /// "unknown". Taking access away does not end sessions that are already running.
+    /// When the last session that started under this grant ends at the latest (RFC 3339): taking access
+    /// away does not end sessions that are already running. "unknown" while the access is overdue, for
+    /// sessions may begin until it is gone. None where this grant made none possible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions_end_by_time: Option<String>,
     /// The last value of the annotation breakglass.dev/requestedAt that was acted on.

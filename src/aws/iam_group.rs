@@ -13,13 +13,9 @@ use super::credentials::{Role, Roles};
 use super::desk::{DeskKey, Service};
 use super::error::{Class, Error};
 use super::identity_center::exact;
-use super::outcome::{Cleared, Outcome, ResolveError, Resolved, Seen};
+use super::outcome::{Cleared, LONGEST_SESSION_SECONDS, Outcome, ResolveError, Resolved, Seen};
 use crate::api::access::Operation;
 use crate::api::tuple::{IamGroup, Tuple};
-
-/// A member's session of a role that he assumed lasts this long at most: it outlives the membership
-/// (IAM user guide, "Update the maximum session duration for a role").
-pub(super) const LONGEST_SESSION_SECONDS: i64 = 12 * 3_600;
 
 /// Groups of IAM, in the accounts that we look after.
 #[derive(Debug)]
@@ -191,6 +187,7 @@ impl IamGroups {
         };
         if self.membership(tuple, &user).await?.is_some() {
             return Ok(Seen::Present {
+                // Of a role that the member assumed: it outlives the membership.
                 session_seconds: Some(LONGEST_SESSION_SECONDS),
             });
         }

@@ -10,13 +10,9 @@ use super::calls::id;
 use super::desk::DeskKey;
 use super::error::{Class, Error};
 use super::identity_center::{IdentityCenter, Shared, exact, unique};
-use super::outcome::{Cleared, Outcome, ResolveError, Resolved, Seen};
+use super::outcome::{Cleared, LONGEST_SESSION_SECONDS, Outcome, ResolveError, Resolved, Seen};
 use crate::api::access::Operation;
 use crate::api::tuple::{IdentityCenterGroup, Tuple};
-
-/// What a member may start depends on all assignments of the group, which nobody lists. No permission
-/// set has longer sessions than this (IAM Identity Center user guide, "Set session duration for AWS accounts").
-pub(super) const LONGEST_SESSION_SECONDS: i64 = 12 * 3_600;
 
 /// Groups of Identity Center.
 #[derive(Clone, Debug)]
@@ -108,6 +104,7 @@ impl IdentityCenterGroups {
         same_instance(&self.center, &tuple.instance_arn).await?;
         if self.membership_id(tuple).await?.is_some() {
             return Ok(Seen::Present {
+                // It depends on all assignments of the group, which nobody lists.
                 session_seconds: Some(LONGEST_SESSION_SECONDS),
             });
         }

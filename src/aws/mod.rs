@@ -29,7 +29,7 @@ use error::Error;
 use iam_group::IamGroups;
 use identity_center::{IdentityCenter, Shared};
 use identity_center_group::IdentityCenterGroups;
-pub use outcome::{Cleared, Outcome, ResolveError, Resolved, Seen};
+pub use outcome::{Cleared, LONGEST_SESSION_SECONDS, Outcome, ResolveError, Resolved, Seen};
 
 mod account_assignment;
 mod calls;
@@ -305,8 +305,7 @@ impl Aws {
             Tuple::AccountAssignment(tuple) => {
                 Box::pin(self.0.assignments.session_seconds(tuple)).await
             }
-            Tuple::IdentityCenterGroup(_) => Some(identity_center_group::LONGEST_SESSION_SECONDS),
-            Tuple::IamGroup(_) => Some(iam_group::LONGEST_SESSION_SECONDS),
+            Tuple::IdentityCenterGroup(_) | Tuple::IamGroup(_) => Some(LONGEST_SESSION_SECONDS),
         }
     }
 

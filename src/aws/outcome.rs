@@ -43,6 +43,11 @@ impl ResolveError {
     }
 }
 
+/// Longest session that AWS allows, in seconds: of a permission set (IAM Identity Center user guide,
+/// "Set session duration for AWS accounts"), and of a role (IAM user guide, "Update the maximum session
+/// duration for a role").
+pub const LONGEST_SESSION_SECONDS: i64 = 12 * 3_600;
+
 /// What a reading shows of one tuple.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {

@@ -452,9 +452,8 @@ impl Life<'_> {
         let gone = self.ledger.first_absent_time.take();
         self.deactivate();
         for ended in &mut self.ledger.ended {
-            ended
-                .gone_time
-                .get_or_insert(gone.unwrap_or(self.known.now));
+            let at = gone.unwrap_or(self.known.now);
+            ended.gone(at, self.ledger.longest_session_seconds);
             ended.settled = true;
         }
     }
@@ -519,7 +518,7 @@ pub fn activate(
         if super::ledger::due(claim, now) && claim.active_time.is_none() && which(claim) {
             claim.active_time = Some(crate::api::time::whole_seconds(now));
             for ended in &mut ledger.ended {
-                ended.gone_time.get_or_insert(now);
+                ended.gone(now, ledger.longest_session_seconds);
             }
         }
     }

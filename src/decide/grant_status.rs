@@ -6,16 +6,16 @@
 use jiff::Timestamp;
 
 use super::grant::Standing;
-use super::grant_verdict::{
-    Progress, Verdict, at_rest, may_have_been_given, stalled_access, trouble, verdict,
-};
+use super::grant_verdict::{Progress, Verdict, at_rest, stalled_access, trouble, verdict};
 use super::grant_view::GrantView;
+use super::ledger::due_claims;
 use super::policy::Ruling;
 use crate::api::access::{AccessState, BreakglassAccess, BreakglassAccessSpec, EndedClaim, Origin};
 use crate::api::conditions::{self, Condition};
 use crate::api::grant::{BreakglassGrantStatus, GrantState};
 use crate::api::time::whole_seconds;
 use crate::api::tuple::Tuple;
+use crate::aws::LONGEST_SESSION_SECONDS;
 use crate::clock::after;
 use crate::config::Settings;
 
@@ -73,18 +73,21 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
         Standing::Unclaimed => None,
     };
     let granted_time = old.granted_time.map(whole_seconds).or(was_given);
-    let may_have_been_given = granted_time.is_some()
-        || matches!(facts.standing, Standing::Ended(_, ended) if may_have_been_given(ended));
     let access = match facts.standing {
         Standing::Claimed(access, _) | Standing::Ended(access, _) => Some(access),
         Standing::Unclaimed => None,
     };
-    let gone_since = match facts.standing {
-        Standing::Ended(access, ended) => gone_since(&access.spec, ended),
-        Standing::Claimed(..) | Standing::Unclaimed => None,
-    };
-    let revoked_time = (is_over && may_have_been_given)
-        .then(|| whole_seconds(gone_since.or(old.revoked_time).unwrap_or(facts.now)));
+    let revoked_time = match facts.standing {
+        Standing::Ended(access, ended) if is_over => {
+            let since = gone_since(&access.spec, ended, facts.now);
+            let given = ended.attempted || ended.active_time.is_some();
+            given.then(|| since.or(old.revoked_time).unwrap_or(facts.now))
+        }
+        // No ledger entry remembers.
+        Standing::Unclaimed if is_over => old.revoked_time,
+        _ => None,
+    }
+    .map(whole_seconds);
     let policy = match (facts.standing, facts.ruling) {
         (Standing::Claimed(_, claim), _) => Some(claim.policy.name.clone()),
         (Standing::Ended(_, ended), _) => Some(ended.policy.name.clone()),
@@ -119,10 +122,7 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
         granted_time,
         revoked_time,
         ended_time: old.ended_time.map(whole_seconds).or(ended),
-        sessions_end_by_time: may_have_been_given
-            .then(|| sessions_end_by(facts, revoked_time))
-            .flatten()
-            .or(old.sessions_end_by_time.clone()),
+        sessions_end_by_time: sessions_end_by(facts, revoked_time),
         last_handled_request: view
             .requested_at
             .clone()
@@ -132,13 +132,22 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
     }
 }
 
-/// Since when nothing of what was given for that claim is there. While the ledger is not closed AWS may
-/// show it once more, after an old copy did not: then this is later than was told.
-fn gone_since(ledger: &BreakglassAccessSpec, ended: &EndedClaim) -> Option<Timestamp> {
-    let goes = ledger.state == AccessState::Settling;
-    ended
-        .gone_time
-        .or(ledger.first_absent_time.filter(|_| goes))
+/// Since when nothing of what was given for that claim is there, or somebody else's right to it goes on.
+/// While the ledger is not closed AWS may show it once more, after an old copy did not: then this is
+/// later than was told.
+fn gone_since(
+    ledger: &BreakglassAccessSpec,
+    ended: &EndedClaim,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let seen = ledger
+        .first_absent_time
+        .filter(|_| ledger.state == AccessState::Settling);
+    let covered = || {
+        let others = due_claims(ledger, now).map(|claim| claim.start_time.max(ended.time));
+        others.min()
+    };
+    ended.gone_time.or(seen).or_else(covered)
 }
 
 fn conditions(facts: &Facts<'_>, verdict: &Verdict) -> Vec<Condition> {
@@ -231,24 +240,37 @@ fn granted(
 
 const HOUR: i64 = 3_600;
 
-/// When the last session that this grant made possible ends at the latest. Taking access away ends
-/// no session that runs (Identity Center user guide, "Authentication sessions"), and where it is late
-/// sessions may begin until the access is seen to be gone: until then nobody knows.
+/// When the last session that this grant made possible ends at the latest. Taking access away ends no
+/// session that runs (Identity Center user guide, "Authentication sessions"). None where none was.
 fn sessions_end_by(facts: &Facts<'_>, revoked: Option<Timestamp>) -> Option<String> {
-    let (access, end) = match facts.standing {
-        Standing::Claimed(access, claim) => (access, claim.expiry_time),
-        Standing::Ended(access, ended) => (access, ended.time.max(revoked.unwrap_or(ended.time))),
-        Standing::Unclaimed => return None,
+    let (ledger, end, longest) = match facts.standing {
+        // What stood before was not made possible by this grant, and stays.
+        Standing::Claimed(access, _) if access.spec.origin == Some(Origin::PreExisting) => {
+            return None;
+        }
+        Standing::Claimed(access, claim) if claim.active_time.is_some() => {
+            let ledger = &access.spec;
+            (ledger, claim.expiry_time, ledger.longest_session_seconds)
+        }
+        Standing::Claimed(..) | Standing::Unclaimed => {
+            return facts.view.status.sessions_end_by_time.clone();
+        }
+        Standing::Ended(_, ended) if !ended.attempted => return None,
+        // They may begin until the access is seen to be gone, and nobody knows when that will be.
+        Standing::Ended(access, ended) if is_overdue(facts, access, ended) => {
+            return Some("unknown".to_owned());
+        }
+        Standing::Ended(access, ended) => {
+            let longest = match ended.gone_time {
+                Some(_) => ended.longest_session_seconds,
+                None => access.spec.longest_session_seconds,
+            };
+            let last = ended.time.max(revoked.unwrap_or(ended.time));
+            (&access.spec, last, longest)
+        }
     };
-    if let Standing::Ended(access, ended) = facts.standing
-        && is_overdue(facts, access, ended)
-    {
-        return Some("unknown".to_owned());
-    }
-    let Some(longest) = access.spec.longest_session_seconds else {
-        return Some("unknown".to_owned());
-    };
-    let beyond = match access.spec.tuple {
+    let longest = longest.unwrap_or(LONGEST_SESSION_SECONDS);
+    let beyond = match ledger.tuple {
         // A session of the permission set may be chained into one more role, for an hour at most
         // (IAM user guide, "Methods to assume a role": role chaining).
         Tuple::AccountAssignment(_) => longest.saturating_add(HOUR),

@@ -419,22 +419,25 @@ fn what_stood_before_is_said_to_stay() {
     let mut access = claimed(&raw, 100);
     access.spec.origin = Some(Origin::PreExisting);
     access.spec.claims[0].active_time = Some(at(1));
-    assert!(
-        condition(
-            &told(&raw, Some(&access), None, 2),
-            conditions::ALREADY_PRESENT
-        )
-        .is_some()
-    );
+    access.spec.longest_session_seconds = Some(3_600);
+    let active = told(&raw, Some(&access), None, 2);
+    assert!(condition(&active, conditions::ALREADY_PRESENT).is_some());
+    assert_eq!(active.sessions_end_by_time, None);
     end(&mut access.spec, "uid-1", EndReason::Expired, at(100));
-    let status = told(&raw, Some(&access), None, 101);
-    assert_eq!(status.state, GrantState::Expired);
-    assert!(
-        condition(&status, conditions::READY)
-            .unwrap()
-            .message
-            .contains("left as it was")
-    );
+    // Also when the ledger has been closed, and another grant has come since.
+    let mut closed = access.clone();
+    closed.spec.state = AccessState::Closed;
+    closed.spec.origin = None;
+    closed.spec.ended[0].settled = true;
+    let mut anothers = closed.clone();
+    anothers.spec.claims.push(claim("uid-2", 0, 900));
+    for access in [access, closed, anothers] {
+        let status = told(&raw, Some(&access), None, 101);
+        assert_eq!(status.state, GrantState::Expired);
+        let ready = condition(&status, conditions::READY).unwrap();
+        assert!(ready.message.contains("left as it was"), "{ready:?}");
+        assert_eq!(status.sessions_end_by_time, None);
+    }
 }
 
 #[test]
@@ -442,16 +445,15 @@ fn sessions_are_said_to_end_after_the_access() {
     let raw = raw_grant(spec(100));
     let mut access = claimed(&raw, 100);
     access.spec.claims[0].active_time = Some(at(1));
-    assert_eq!(
-        told(&raw, Some(&access), None, 2)
-            .sessions_end_by_time
-            .as_deref(),
-        Some("unknown")
-    );
-    access.spec.longest_session_seconds = Some(43_200);
-    // An assignment, a group of Identity Center, a group of IAM.
-    for (kind, hours) in [(0, 13), (1, 14), (2, 12)] {
+    // An assignment, a group of Identity Center, a group of IAM. AWS has a limit where nothing is known.
+    for (kind, longest, hours) in [
+        (0, Some(3_600), 2),
+        (0, None, 13),
+        (1, Some(43_200), 14),
+        (2, Some(43_200), 12),
+    ] {
         access.spec.tuple = some_tuple(kind, "x");
+        access.spec.longest_session_seconds = longest;
         assert_eq!(
             told(&raw, Some(&access), None, 2).sessions_end_by_time,
             Some(at(100 + hours * 3_600).to_string())
@@ -471,8 +473,9 @@ fn sessions_are_said_to_end_after_a_late_removal() {
     assert_eq!(revoking, Some(at(100 + 3_600).to_string()));
     let overdue = told(&raw, Some(&access), None, 100 + 300).sessions_end_by_time;
     assert_eq!(overdue.as_deref(), Some("unknown"));
-    access.spec.state = AccessState::Closed;
-    let told_late = told(&raw, Some(&access), None, 900);
+    access.spec.state = AccessState::Settling;
+    access.spec.first_absent_time = Some(at(900));
+    let told_late = told(&raw, Some(&access), None, 901);
     assert_eq!(told_late.revoked_time, Some(at(900)));
     let until = Some(at(900 + 3_600).to_string());
     assert_eq!(told_late.sessions_end_by_time, until);
@@ -480,7 +483,9 @@ fn sessions_are_said_to_end_after_a_late_removal() {
     let again = told(&raw, Some(&access), None, 2_000);
     assert_eq!(again.sessions_end_by_time, until);
     // An old copy had shown nothing: it was there once more.
-    access.spec.state = AccessState::Settling;
+    access.spec.first_absent_time = None;
+    let again = told(&raw, Some(&access), None, 2_050);
+    assert_eq!(again.sessions_end_by_time, until);
     access.spec.first_absent_time = Some(at(2_100));
     let later = told(&raw, Some(&access), None, 2_101);
     assert_eq!(later.revoked_time, Some(at(2_100)));
@@ -512,7 +517,8 @@ fn sessions_of_a_grant_do_not_last_longer_because_another_ends_later() {
         |status: &BreakglassGrantStatus| (status.revoked_time, status.sessions_end_by_time.clone());
     let then = told(&raw, Some(&access), None, 503);
     assert_eq!(times(&then), times(&covered));
-    // Closed, and opened and taken away again since.
+    // Closed, and opened and taken away again since, with longer sessions.
+    access.spec.longest_session_seconds = Some(43_200);
     access.spec.ended.retain(|ended| ended.uid == "uid-1");
     access.spec.ended[0].settled = true;
     access.spec.first_absent_time = Some(at(9_000));
@@ -536,14 +542,30 @@ fn what_aws_was_asked_for_is_not_said_to_have_never_been_given() {
     access.spec.longest_session_seconds = Some(3_600);
     let mut untouched = access.clone();
     untouched.spec.origin = None;
+    // What was given then was given for another.
+    let mut scheduled = access.clone();
+    scheduled.spec.claims[0].start_time = at(150);
+    let mut seen = access.clone();
+    seen.spec.claims[0].active_time = Some(at(1));
     for (access, message, sessions) in [
-        (&mut access, "the access is gone", Some(at(101 + 3_600))),
+        (&mut access, "was never seen in AWS", Some(at(101 + 3_600))),
+        (&mut seen, "the access is gone", Some(at(101 + 3_600))),
         (&mut untouched, "the access was never given", None),
+        (&mut scheduled, "the access was never given", None),
     ] {
-        end(&mut access.spec, "uid-1", EndReason::Expired, at(100));
+        end(
+            &mut access.spec,
+            "uid-1",
+            EndReason::RevokedByRequest,
+            at(100),
+        );
         access.spec.state = AccessState::Closed;
+        // A grant that comes later changes nothing.
+        access.spec.ended[0].settled = true;
+        access.spec.claims.push(claim("uid-2", 0, 900));
+        access.spec.ended[0].gone(at(101), Some(3_600));
         let status = told(&raw, Some(access), None, 101);
-        assert_eq!(status.granted_time, None);
+        assert_eq!(status.granted_time, access.spec.ended[0].active_time);
         assert_eq!(status.revoked_time, sessions.map(|_| at(101)));
         let until = sessions.map(|until| until.to_string());
         assert_eq!(status.sessions_end_by_time, until);

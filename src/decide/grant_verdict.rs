@@ -6,7 +6,7 @@ use super::grant::{Standing, gone};
 use super::grant_status::Facts;
 use super::ledger::due;
 use super::policy::Ruling;
-use crate::api::access::{AccessState, BreakglassAccess, Claim, EndReason, EndedClaim, Origin};
+use crate::api::access::{BreakglassAccess, Claim, EndReason, EndedClaim, Origin};
 use crate::api::conditions::{self, Condition};
 use crate::api::grant::GrantState;
 use crate::api::tuple::Tuple;
@@ -69,27 +69,27 @@ fn over_or_revoking(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedC
     if let Some((reason, message)) = asks_for_more(facts, ended) {
         return Verdict::new(state, Progress::Stalled, reason, message);
     }
-    let left = if access.spec.origin == Some(Origin::PreExisting) {
-        "the access stood before this grant and was left as it was"
-    } else if access.spec.state != AccessState::Closed && due_by_another(access, facts.now) {
-        "another grant still covers the access"
-    } else if !may_have_been_given(ended) {
-        "the access was never given"
-    } else {
-        "the access is gone"
-    };
+    let left = what_is_left(access, ended, facts.now);
     Verdict::new(state, Progress::Done, reason, format!("{why}; {left}."))
+}
+
+fn what_is_left(access: &BreakglassAccess, ended: &EndedClaim, now: Timestamp) -> &'static str {
+    let was_seen = ended.active_time.is_some();
+    match (ended.attempted, was_seen) {
+        (false, true) => "the access stood before this grant and was left as it was",
+        (false, false) => "the access was never given",
+        _ if !ended.settled && due_by_another(access, now) => {
+            "another grant still covers the access"
+        }
+        (true, true) => "the access is gone",
+        (true, false) => "the access was never seen in AWS, and is not there",
+    }
 }
 
 /// Whether nothing of an ended grant is left. Once that was told it stays told: what happens to the
 /// tuple later is another grant's business.
 pub(super) fn at_rest(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedClaim) -> bool {
     ended.settled || facts.view.status.ended_time.is_some() || gone(&access.spec, facts.now)
-}
-
-/// Whether there may have been a moment at which the access was there for it.
-pub(super) fn may_have_been_given(ended: &EndedClaim) -> bool {
-    ended.attempted || ended.active_time.is_some()
 }
 
 fn due_by_another(access: &BreakglassAccess, now: Timestamp) -> bool {

@@ -216,7 +216,7 @@ pub fn end(
         || ledger.state == AccessState::Closed
         || (ledger.state == AccessState::Open
             && due_claims(ledger, now).any(|other| other.active_time.is_some()));
-    ledger.ended.push(EndedClaim {
+    let mut ended = EndedClaim {
         uid: claim.uid,
         grant: claim.grant,
         reason,
@@ -227,13 +227,18 @@ pub fn end(
         },
         expiry_time: claim.expiry_time,
         active_time: claim.active_time,
-        attempted: ledger.origin == Some(Origin::Created),
-        gone_time: stays.then_some(now),
+        attempted: ledger.origin == Some(Origin::Created) && claim.start_time <= now,
+        gone_time: None,
+        longest_session_seconds: None,
         settled: ledger.state == AccessState::Closed,
         spec_hash: claim.spec_hash,
         policy: claim.policy,
         provenance: claim.provenance,
-    });
+    };
+    if stays {
+        ended.gone(now, ledger.longest_session_seconds);
+    }
+    ledger.ended.push(ended);
     true
 }
 
