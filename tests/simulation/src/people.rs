@@ -73,6 +73,7 @@ impl People {
             Deed::ForgeStatus(name) => self.overwrite(name, |object| {
                 object["status"] = json!({
                     "state": "Active", "accessName": "assignment-forged", "grantedTime": "2026-01-01T00:00:00Z",
+                    "revokedTime": "2029-01-01T00:00:00Z", "sessionsEndByTime": "2029-01-01T00:00:00Z",
                 });
             }),
             Deed::Garble(name) => self.overwrite(name, |object| {

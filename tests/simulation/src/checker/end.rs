@@ -22,13 +22,18 @@ impl Checker {
             return;
         }
         self.ask_what_is_wanted(now);
-        let silent: Vec<_> = self
-            .ledgers
-            .iter()
+        let ledgers = self.ledgers.iter();
+        let unsaid: Vec<_> = ledgers
             .filter(|(_, ledger)| self.is_overdue(ledger, now))
             .filter(|(_, ledger)| !says_overdue(&ledger.access))
-            .map(|(name, _)| name.clone())
             .collect();
+        let (unseen, silent): (Vec<_>, Vec<_>) = unsaid
+            .into_iter()
+            .partition(|(_, ledger)| self.can_not_be_seen(ledger));
+        let silent: Vec<_> = silent.into_iter().map(|(name, _)| name.clone()).collect();
+        if !unseen.is_empty() {
+            self.residue("given again by a person, and AWS answers no look");
+        }
         self.ask("L5", silent.is_empty(), || {
             format!("{silent:?} should be gone, and nothing says so")
         });
@@ -64,6 +69,14 @@ impl Checker {
         // A person may have given it again since.
         let last = last.max(row.map(|row| row.since).filter(|_| last.is_some()));
         there && !covered && last.is_some_and(|end| now.duration_since(end) > LOUD_BY)
+    }
+
+    /// Whether a person gave it once more, and the ledger says that AWS does not answer.
+    fn can_not_be_seen(&self, ledger: &Ledger) -> bool {
+        let row = self.rows.get(&Key::from(&ledger.spec().tuple));
+        let status = ledger.access.status.as_ref();
+        row.is_some_and(|row| row.by == Whose::OthersWhileOurs)
+            && status.is_some_and(|status| status.last_error.is_some())
     }
 
     /// All grants have ended, and all that went wrong is long over.

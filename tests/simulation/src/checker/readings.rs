@@ -25,7 +25,7 @@ enum Reading {
 }
 
 /// A call arrives within that time, or is given up.
-const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(11);
+pub const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(11);
 
 impl From<&Key> for Reading {
     fn from(key: &Key) -> Self {

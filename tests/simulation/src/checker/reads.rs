@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::grants::Said;
+use super::readings::ON_ITS_WAY;
 use super::{Checker, TURN};
 
 const GRANTS: &str = "breakglassgrants";
@@ -165,8 +166,10 @@ impl Checker {
         }
         self.look_at_reads();
         let (now, skew) = (commit.time, self.skew());
-        let live =
-            |claim: &&Claim| claim.start_time - skew <= now && now - skew < claim.expiry_time;
+        // It may have ended while this was on its way.
+        let live = |claim: &&Claim| {
+            claim.start_time - skew <= now && now - skew - ON_ITS_WAY < claim.expiry_time
+        };
         let due: Vec<_> = after.spec.claims.iter().filter(live).cloned().collect();
         self.ask_whether_still_admitted(commit, &due);
         let before = before.map(version).unwrap_or_default();

@@ -67,6 +67,10 @@ const AT_ONCE: SignedDuration = SignedDuration::from_mins(1);
 /// is told of it.
 const SEEN_WITHIN: SignedDuration = SignedDuration::from_mins(25);
 
+/// AWS applies a change of group within the hour, a session of twelve may begin then, and be chained
+/// into one more role.
+const LONGEST: SignedDuration = SignedDuration::from_hours(14);
+
 impl Checker {
     /// Sessions of some permission set last longer, or less long, from now on.
     pub fn on_session_length(&mut self) {
@@ -97,6 +101,18 @@ impl Checker {
                 continue;
             }
             let is_unheard = !unheard.is_empty();
+            // While AWS or the cluster is in trouble it may take as long as that to see it gone.
+            let quiet_since = self.settled_since().max(self.aws_undisturbed_since);
+            let latest = removed.max(end).max(quiet_since) + SEEN_WITHIN + LONGEST;
+            let too_late: Vec<_> = claims
+                .iter()
+                .filter(|(uid, _)| said.get(uid).is_some_and(|until| *until > Some(latest)))
+                .map(|(uid, _)| (uid.clone(), said[uid]))
+                .collect();
+            self.ask("sessions", too_late.is_empty(), || {
+                format!("{too_late:?} promise sessions of {key:?}, gone since {removed}")
+            });
+            let said = &self.promises.by_uid;
             // Who is there and says nothing says that there are none.
             let untils = claims.iter().map(|(uid, end)| match said.get(uid) {
                 Some(promise) => *promise,
