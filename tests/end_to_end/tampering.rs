@@ -231,6 +231,13 @@ fn a_kind_that_is_deleted_takes_all_access_with_it() {
     for grant in &grants {
         grant.wait_until_given();
     }
+    let ledgers = grants.each_ref().map(|grant| {
+        let ledger = grant.ledger().unwrap();
+        format!(
+            "breakglassaccesses/{}",
+            ledger["metadata"]["name"].as_str().unwrap()
+        )
+    });
     let kind = "customresourcedefinitions/breakglassgrants.breakglass.dev";
     world.kubectl(&["delete", kind, "--wait=false"]);
     for grant in &grants {
@@ -256,6 +263,14 @@ fn a_kind_that_is_deleted_takes_all_access_with_it() {
     again.wait_until_given();
     again.revoke();
     again.wait_until_taken("Revoked");
+    // The ledger forgets what was given when nothing of it is left, and nobody is there to ask.
+    for ledger in ledgers {
+        eventually("the ledger entry is gone", || {
+            let found = ["get", &ledger, "--ignore-not-found"];
+            world.kubectl(&found).is_empty()
+        });
+    }
+    assert!(world.aws().has(&foreign));
 }
 
 /// AWS is out, and the namespace must go all the same; access ends when AWS is back.

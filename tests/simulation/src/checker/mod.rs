@@ -119,8 +119,8 @@ pub struct Checker {
     offsets: BTreeMap<usize, (SignedDuration, Timestamp)>,
     /// When a Create was last sent for it.
     created: BTreeMap<Key, Timestamp>,
-    /// When each process has sent writes for it of late.
-    sent: BTreeMap<(String, Key), Vec<Timestamp>>,
+    /// When each process has sent that write of late.
+    sent: BTreeMap<(String, String), Vec<Timestamp>>,
     /// When a Delete was last sent for it.
     deleted: BTreeMap<Key, Timestamp>,
     /// When that was sent by who was cut off and had not heard of a claim.

@@ -30,11 +30,16 @@ impl Checker {
         self.on_reading(call);
         let Some(operation) = operation else { return };
         let now = self.aws.now();
-        let Some(key) = self.key_of(call) else {
+        let key = self.key_of(call);
+        let what = match &key {
+            Some(key) => format!("{key:?}"),
+            None => format!("{:?}", call.parameters),
+        };
+        self.ask_the_spacing(run, what, now);
+        let Some(key) = key else {
             // A membership that is gone already: nothing can be hit.
             return;
         };
-        self.ask_the_spacing(run, &key, now);
         if operation == Operation::Create {
             self.created.insert(key.clone(), now);
             self.ask_the_time(run, now);
@@ -94,14 +99,14 @@ impl Checker {
     }
 
     /// Who is refused waits longer and longer, and what is done for good is not done again.
-    fn ask_the_spacing(&mut self, run: &Run, key: &Key, now: Timestamp) {
-        let sent = self.sent.entry((run.holder.run.clone(), key.clone()));
+    fn ask_the_spacing(&mut self, run: &Run, what: String, now: Timestamp) {
+        let sent = self.sent.entry((run.holder.run.clone(), what.clone()));
         let sent = sent.or_default();
         sent.retain(|at| now.duration_since(*at) < SignedDuration::from_mins(10));
         sent.push(now);
         let many = sent.len();
         self.ask("spacing", many <= MOST_WRITES, || {
-            format!("{key:?} was written {many} times in ten minutes")
+            format!("{what} was written {many} times in ten minutes")
         });
     }
 
