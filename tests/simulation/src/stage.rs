@@ -445,6 +445,8 @@ impl Stage {
                 .on_clock(number, SignedDuration::ZERO);
         }
         self.people.make_good();
+        // An account that was refused for long is tried again within so long.
+        self.aws_disturbed(self.machines.settings.blocked_retry.as_secs());
         let expiries = story.deeds.iter().filter_map(|(_, deed)| match deed {
             Deed::Apply(grant) => Some(grant.expiry),
             Deed::SetExpiry(_, expiry) => Some(*expiry),

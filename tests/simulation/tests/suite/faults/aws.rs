@@ -1,8 +1,8 @@
 //! AWS: slow, refused, down, and what its listings show.
 
-use aws_simulator::Change;
+use aws_simulator::{AccountStatus, Change};
 use simulation::cast::{
-    ACCOUNTS, IAM_ACCOUNTS, IAM_GROUPS, MANAGEMENT, PERMISSION_SETS, Target, role_arn,
+    ACCOUNTS, IAM_ACCOUNTS, IAM_GROUPS, MANAGEMENT, PERMISSION_SETS, ROLE, Target, role_arn,
 };
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
 use simulation::story::{Aws, Cloud, Deed, Grant, Outage, Policy};
@@ -331,6 +331,50 @@ fn a_permission_set_that_a_delegate_may_not_touch_any_more_is_loud_and_holds_up_
         life.story.setting.delegated = true;
         let report = kept(&life);
         assert_eq!(report.lateness.first(), Some(&0), "{report:?}");
+    }
+}
+
+/// Fault 30. L2, L4.
+/// What can't be taken away is tried on and on, and nobody else waits for it.
+#[test]
+fn what_is_stuck_delays_only_itself() {
+    let stuck_account = Target::Assignment(ACCOUNTS[1], PERMISSION_SETS[0].0);
+    let stuck_role = Target::IamGroup(IAM_ACCOUNTS[1], IAM_GROUPS[0]);
+    for (stuck, change) in [
+        (
+            stuck_account,
+            Change::SetAccountStatus {
+                account: ACCOUNTS[1].to_owned(),
+                status: AccountStatus::Suspended,
+            },
+        ),
+        (
+            stuck_role,
+            Change::DeleteRole {
+                account: IAM_ACCOUNTS[1].to_owned(),
+                role: ROLE.to_owned(),
+            },
+        ),
+    ] {
+        let mut deeds = vec![
+            (10, Deed::Apply(grant("stuck", stuck, None, 3 * MINUTE))),
+            (2 * MINUTE, Deed::Aws(change)),
+        ];
+        let others = [ASSIGNMENT, GROUP, IAM_GROUP];
+        for target in others {
+            // The second ones are given while it is stuck.
+            for (user, at) in target.people().iter().zip([20, 5 * MINUTE]) {
+                let name = format!("grant-{}", deeds.len());
+                let grant = Grant {
+                    user,
+                    ..grant(&name, target, None, 8 * MINUTE)
+                };
+                deeds.push((at, Deed::Apply(grant)));
+            }
+        }
+        let report = kept(&long("stuck", deeds));
+        let on_time = report.lateness.iter().filter(|late| **late <= 5).count();
+        assert!(on_time >= 2 * others.len(), "{:?}", report.lateness);
     }
 }
 
