@@ -333,7 +333,7 @@ async fn remove(context: &Context, access: &BreakglassAccess) -> Result<(), Clus
         Err(ClusterError::Gone(_)) => {} // Removed before; the watch is behind.
         Err(error) => return Err(error),
     }
-    context.memory.forget(name);
+    context.memory.nothing_is_left(name);
     Ok(())
 }
 

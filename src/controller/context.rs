@@ -166,8 +166,8 @@ impl Context {
         self.index.apply(event);
         match event {
             watcher::Event::Delete(object) => {
-                self.memory
-                    .forget(object.metadata.name.as_deref().unwrap_or_default());
+                let name = object.metadata.name.as_deref().unwrap_or_default();
+                self.memory.forget(name, object.metadata.uid.as_deref());
             }
             watcher::Event::InitDone => {
                 let begun = self.accesses.listed().unwrap_or_else(Instant::now);

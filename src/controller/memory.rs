@@ -64,8 +64,8 @@ pub struct Remembered {
     pub ledger: Option<(Instant, Arc<BreakglassAccess>)>,
     /// The expiry on the tag that marks the access as ours, if this process has put one.
     pub tagged: Option<Timestamp>,
-    /// Whether a write that gives up our authority to act without the ledger was sent. It counts from
-    /// then on: its answer may be lost.
+    /// Whether our authority to act without the ledger has ended: a write that gives it up was sent, whose
+    /// answer may be lost, or there is no ledger any more.
     pub gave_up: bool,
     /// When the last quorum read of the ledger was begun.
     pub contact: Option<Instant>,
@@ -106,9 +106,19 @@ impl Memory {
         change(self.lock().entry(access.to_owned()).or_default());
     }
 
-    /// Forgets a tuple whose access is gone.
-    pub fn forget(&self, access: &str) {
-        self.lock().remove(access);
+    /// There is no ledger any more. The watch may go on showing one: that is no right to act.
+    pub fn nothing_is_left(&self, access: &str) {
+        self.update(access, |tuple| tuple.gave_up = true);
+    }
+
+    /// Forgets a tuple whose access is gone, unless another was made since.
+    pub fn forget(&self, access: &str, uid: Option<&str>) {
+        let mut all = self.lock();
+        let known = all.get(access).and_then(|tuple| tuple.ledger.as_ref());
+        let known = known.and_then(|(_, ledger)| ledger.metadata.uid.as_deref());
+        if known.is_none_or(|known| Some(known) == uid) {
+            all.remove(access);
+        }
     }
 
     /// A complete listing was begun then. What was known before gives way to it, also where it shows

@@ -34,6 +34,7 @@ pub(super) async fn take(
         let known = context.latest_access(name);
         let begun = Instant::now();
         let Some(mut access) = context.cluster.access(name).await? else {
+            context.memory.nothing_is_left(name);
             return Ok(until_listed(context));
         };
         if known

@@ -262,6 +262,30 @@ fn writes_that_always_conflict_stop_nothing_for_ever() {
     ));
 }
 
+/// Faults 7, 8. R4.
+/// An entry that is closed and removed ends the right to act without it, whatever a watch shows still.
+#[test]
+fn what_is_removed_is_not_taken_away_again_when_no_watch_tells_of_it() {
+    let refused = Trouble {
+        percent: 50,
+        ..trouble(Api::Refused(500), 5 * MINUTE)
+    };
+    for seed in 0..60 {
+        let mut life = life(
+            "removed, and shown still",
+            vec![
+                first(ASSIGNMENT),
+                (MINUTE, Deed::Delete(name())),
+                api(MINUTE + 5, Api::WatchSilent, 5 * MINUTE),
+                (MINUTE + 6, Deed::EndWatches),
+                (2 * MINUTE, Deed::ApiTrouble(refused.clone())),
+            ],
+        );
+        life.story.seed = seed;
+        kept(&life);
+    }
+}
+
 // What is done to the cluster, and in it.
 
 /// Fault 47. R4, R8.
