@@ -92,8 +92,8 @@ pub struct BreakglassAccessSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::time::optional_timestamp")]
     pub first_absent_time: Option<Timestamp>,
-    /// Longest session, in seconds, that could be started since the access was first given. None where
-    /// AWS never told.
+    /// Longest session, in seconds, that could be started since the ledger was last closed. None where AWS
+    /// never told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest_session_seconds: Option<i64>,
 }
@@ -224,8 +224,8 @@ pub struct EndedClaim {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::time::optional_timestamp")]
     pub active_time: Option<Timestamp>,
-    /// Whether AWS had been asked to give the access while it was due. It may have been there though
-    /// nobody saw it. False for access that stood before.
+    /// Whether the access was ours while this was due: AWS had been asked for it, and it may have been
+    /// there though nobody saw it. False for access that stood before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub attempted: bool,
     /// When AWS was first seen to show the access no more, or when somebody else's right to it went on.
@@ -248,7 +248,7 @@ pub struct EndedClaim {
 }
 
 impl EndedClaim {
-    /// Nothing of what was given for it is there any more. Later news of the access is of others' claims.
+    /// Nothing is there that this claim alone had. Later news of the access is of others.
     pub fn gone(&mut self, at: Timestamp, longest_session_seconds: Option<i64>) {
         if self.gone_time.is_none() {
             self.gone_time = Some(at);

@@ -18,6 +18,7 @@ use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::client::identity::{
     IdentityFuture, ResolveCachedIdentity, SharedIdentityCache, SharedIdentityResolver,
 };
+use tokio::time::Instant;
 
 use crate::clock::{Clock, Witness};
 
@@ -106,22 +107,30 @@ impl TimeSource for SdkClock {
 /// Credentials that were resolved, until they end, or AWS refuses them: sessions of a role may be ended
 /// before their time, and half an answer of STS may leave half a token. A revoke must not wait for the end.
 #[derive(Clone, Debug)]
-struct Identities(Arc<Mutex<SharedIdentityCache>>);
+struct Identities(Arc<Mutex<(SharedIdentityCache, Instant)>>);
 
 impl Default for Identities {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(IdentityCache::lazy().build())))
+        Self(Arc::new(Mutex::new(nothing_known())))
     }
+}
+
+fn nothing_known() -> (SharedIdentityCache, Instant) {
+    (IdentityCache::lazy().build(), Instant::now())
 }
 
 impl Identities {
     fn now(&self) -> SharedIdentityCache {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.clone()
+        known.0.clone()
     }
 
-    fn forget(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = IdentityCache::lazy().build();
+    /// They are asked for anew, unless that was done so short a time ago.
+    fn forget(&self, if_older_than: Duration) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.1.elapsed() >= if_older_than {
+            *known = nothing_known();
+        }
     }
 }
 
@@ -186,13 +195,23 @@ impl Intercept for Listener {
         let response = context.response();
         let body = response.body().bytes().unwrap_or_default();
         let body = String::from_utf8_lossy(body);
-        let is_error = response.status().is_client_error();
-        if is_error && REFUSALS.iter().any(|name| body.contains(name)) {
-            self.identities.forget();
+        if response.status().is_client_error() {
+            if REFUSALS.iter().any(|name| body.contains(name)) {
+                self.identities.forget(Duration::ZERO);
+            } else if body.contains(DENIAL) {
+                self.identities.forget(DENIED_FOR);
+            }
         }
         Ok(())
     }
 }
+
+/// Who ends the sessions of a role in IAM denies everything to those that began before ("Revoke IAM role
+/// temporary security credentials"): that reads like any other denial, and new ones are allowed.
+const DENIAL: &str = "AccessDenied";
+
+/// Most denials are meant, and new credentials are denied as well.
+const DENIED_FOR: Duration = Duration::from_mins(1);
 
 /// Clients of the services, made when they are first needed and then kept: each has its connections,
 /// and learns by how much our clock is off.

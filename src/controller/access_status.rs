@@ -117,12 +117,12 @@ fn overdue_since(
     settings: &Settings,
 ) -> Option<Timestamp> {
     let ledger = &access.spec;
-    if ledger.state == AccessState::Closed
-        || due_claims(ledger, now).next().is_some()
-        || gone(ledger, now)
-    {
+    if ledger.state == AccessState::Closed || due_claims(ledger, now).next().is_some() {
         return None;
     }
     let due = revoke_due(ledger, now)?;
+    if gone(ledger, due, now) {
+        return None;
+    }
     (now >= after(due, settings.overdue)).then_some(due)
 }

@@ -141,10 +141,7 @@ async fn book_ends(
     if ends.is_empty() {
         return outcome.map(|()| access);
     }
-    let now = context.clock.now();
-    for (uid, reason) in &ends {
-        end(&mut access.spec, uid, *reason, now);
-    }
+    end(&mut access.spec, &ends, context.clock.now());
     let written = context.write_access(&access).await?;
     tracing::info!(
         access = written.metadata.name,

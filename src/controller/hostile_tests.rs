@@ -44,8 +44,7 @@ fn whole() -> Value {
     begin(&mut spec, attempt(Operation::Delete, 60), &settings);
     end(
         &mut spec,
-        "two",
-        crate::api::access::EndReason::Expired,
+        &[("two".into(), crate::api::access::EndReason::Expired)],
         at(90),
     );
     spec.first_absent_time = Some(at(95));

@@ -312,7 +312,9 @@ impl Life<'_> {
                 _ => Step::Read,
             };
         };
-        if matches!(reading.seen, Seen::Present { .. }) {
+        if let Seen::Present { session_seconds } = reading.seen {
+            let longest = &mut self.ledger.longest_session_seconds;
+            *longest = (*longest).max(session_seconds);
             return self.delete();
         }
         // A reading during which a Create might have landed proves nothing.
@@ -452,10 +454,12 @@ impl Life<'_> {
         let gone = self.ledger.first_absent_time.take();
         self.deactivate();
         for ended in &mut self.ledger.ended {
-            let at = gone.unwrap_or(self.known.now);
+            // It may have been absent, for the first time, while this was still due.
+            let at = gone.unwrap_or(self.known.now).max(ended.time);
             ended.gone(at, self.ledger.longest_session_seconds);
             ended.settled = true;
         }
+        self.ledger.longest_session_seconds = None;
     }
 
     fn ended_by_removal(&self) -> Vec<(String, EndReason)> {
@@ -514,6 +518,7 @@ pub fn activate(
     session_seconds: Option<i64>,
     which: impl Fn(&Claim) -> bool,
 ) {
+    ledger.longest_session_seconds = ledger.longest_session_seconds.max(session_seconds);
     for claim in &mut ledger.claims {
         if super::ledger::due(claim, now) && claim.active_time.is_none() && which(claim) {
             claim.active_time = Some(crate::api::time::whole_seconds(now));
@@ -522,7 +527,6 @@ pub fn activate(
             }
         }
     }
-    ledger.longest_session_seconds = ledger.longest_session_seconds.max(session_seconds);
 }
 
 /// When to look at a tuple again: never later than the next instant at which the answer may change.

@@ -2,11 +2,12 @@
 
 use std::sync::LazyLock;
 
-use super::access::{Authorities, Known, Reading, Step, Waiting, next};
+use super::access::{Authorities, Known, Reading, Step, Waiting, activate, next};
 use super::fixtures::{at, claim, holder, ledger};
 use super::ledger::{Evidence, begin, end, task};
 use crate::api::access::{
-    AccessState, Attempt, BreakglassAccessSpec, Claim, EndReason, Holder, Operation, Origin,
+    AccessState, Attempt, BreakglassAccessSpec, Claim, EndReason, EndedClaim, Holder, Operation,
+    Origin,
 };
 use crate::api::policy::OnExternalRemoval;
 use crate::api::tuple::{AccountAssignment, Tuple};
@@ -272,8 +273,85 @@ fn an_attempt_and_its_outcome_leave_what_is_asked_for_as_it_was() {
     after.create_unknown_until = Some(at(900));
     after.first_absent_time = Some(at(1));
     assert_eq!(task(&before), task(&after));
-    end(&mut after, "uid", EndReason::Deleted, at(2));
+    end(&mut after, &[("uid".into(), EndReason::Deleted)], at(2));
     assert_ne!(task(&before), task(&after));
+}
+
+/// Who ends at the same time covers nobody; who stays does, since he has had it.
+#[test]
+fn access_goes_on_only_with_who_does_not_end_as_well() {
+    let expired = |uid: &str| (uid.to_owned(), EndReason::Expired);
+    let mut all = open(vec![claim("a", 0, 100), claim("b", 0, 100)]);
+    end(&mut all, &[expired("a"), expired("b")], at(130));
+    assert!(all.ended.iter().all(|ended| ended.gone_time.is_none()));
+    let mut one = open(vec![claim("a", 0, 100), claim("b", 0, 200)]);
+    one.longest_session_seconds = Some(7);
+    end(&mut one, &[expired("a")], at(130));
+    let ended = &one.ended[0];
+    assert_eq!(ended.gone_time, Some(at(100)), "b had it all along");
+    assert_eq!(ended.longest_session_seconds, Some(7));
+    one.claims[0].active_time = Some(at(110));
+    one.claims.push(claim("c", 0, 120));
+    end(&mut one, &[expired("c")], at(130));
+    assert_eq!(one.ended[1].gone_time, Some(at(120)), "b had it since 110");
+}
+
+/// When the access was gone, and how long sessions could be until then, is written when it closes.
+#[test]
+fn what_is_closed_says_since_when_nothing_is_left() {
+    let mut ledger = BreakglassAccessSpec {
+        first_absent_time: None,
+        longest_session_seconds: Some(3_600),
+        ..settling()
+    };
+    ledger.claims = vec![claim("a", -100, -50)];
+    end(&mut ledger, &[("a".into(), EndReason::Expired)], at(-40));
+    // It is there still, and sessions have become longer.
+    let there = Seen::Present {
+        session_seconds: Some(43_200),
+    };
+    let deleting = match seen(there, 6, &ledger) {
+        Step::Send(ledger, Operation::Delete) => ledger,
+        other => panic!("not a Delete: {other:?}"),
+    };
+    assert_eq!(deleting.longest_session_seconds, Some(43_200));
+    // It was absent, for the first time, while b was due.
+    ledger.claims = vec![claim("b", -100, 5)];
+    ledger.longest_session_seconds = deleting.longest_session_seconds;
+    ledger.first_absent_time = Some(at(0));
+    ledger.offline_deleter = None;
+    end(&mut ledger, &[("b".into(), EndReason::Expired)], at(6));
+    let closed = written(seen_absent_at(window(), &ledger));
+    assert_eq!(closed.state, AccessState::Closed);
+    let gone: Vec<_> = closed.ended.iter().map(|ended| ended.gone_time).collect();
+    assert_eq!(gone, [Some(at(0)), Some(at(5))]);
+    let longest = |ended: &EndedClaim| ended.longest_session_seconds == Some(43_200);
+    assert!(closed.ended.iter().all(longest));
+    assert_eq!(closed.longest_session_seconds, None);
+}
+
+/// A claim that comes while nothing is there: it was gone for those before.
+#[test]
+fn what_is_given_anew_was_gone_before() {
+    let mut ledger = settling();
+    ledger.longest_session_seconds = Some(3_600);
+    ledger.claims = vec![claim("a", -100, -1), claim("b", -100, 100)];
+    end(&mut ledger, &[("a".into(), EndReason::Expired)], at(0));
+    let mut given = ledger.clone();
+    let attempt = Attempt {
+        operation: Operation::Create,
+        id: "1".to_owned(),
+        holder: holder("pod"),
+        written_at: at(10),
+        send_before: at(20),
+    };
+    begin(&mut given, attempt, &SETTINGS);
+    assert_eq!(given.ended[0].gone_time, Some(at(0)));
+    // Where it was there all along it was not, until somebody else's right to it goes on.
+    ledger.first_absent_time = None;
+    activate(&mut ledger, at(30), Some(43_200), |_| true);
+    assert_eq!(ledger.ended[0].gone_time, Some(at(30)));
+    assert_eq!(ledger.ended[0].longest_session_seconds, Some(43_200));
 }
 
 /// The same of an assignment, which AWS gives and takes in its own time.

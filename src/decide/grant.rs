@@ -73,8 +73,7 @@ pub fn decide(
     let only = |next| Decision { next, ruling: None };
     match standing {
         Standing::Ended(access, ended) => {
-            let may_go = ended.settled
-                || gone(&access.spec, now)
+            let may_go = is_over(&access.spec, ended, now)
                 || now >= after(ended.time, settings.finalizer_bound);
             only(if view.finalizer && may_go {
                 Next::Release
@@ -168,15 +167,21 @@ pub fn claim_from(start: Timestamp, settings: &Settings) -> Timestamp {
         .unwrap_or(Timestamp::MIN)
 }
 
-/// Whether nothing of an ended claim is left that is its own: AWS showed the access absent after
-/// our delete, or another claim covers it, or it was there before us.
-pub fn gone(ledger: &BreakglassAccessSpec, now: Timestamp) -> bool {
+/// Whether nothing of an ended claim is left that is its own.
+pub fn is_over(ledger: &BreakglassAccessSpec, ended: &EndedClaim, now: Timestamp) -> bool {
+    ended.settled || ended.gone_time.is_some() || gone(ledger, ended.time, now)
+}
+
+/// Whether nothing is left of what was due until then: AWS showed the access absent since, or another
+/// claim covers it, or it was there before us.
+pub fn gone(ledger: &BreakglassAccessSpec, until: Timestamp, now: Timestamp) -> bool {
     ledger.origin == Some(Origin::PreExisting)
         || match ledger.state {
             AccessState::Closed => true,
             AccessState::Open => due_claims(ledger, now).next().is_some(),
             AccessState::Settling => {
-                ledger.first_absent_time.is_some() || due_claims(ledger, now).next().is_some()
+                ledger.first_absent_time.is_some_and(|first| until <= first)
+                    || due_claims(ledger, now).next().is_some()
             }
         }
 }
@@ -194,9 +199,14 @@ pub fn next_wake(
         Standing::Ended(_, ended) => [
             Some(after(ended.time, settings.finalizer_bound)),
             Some(after(ended.time, settings.overdue)),
+            None,
         ],
-        Standing::Claimed(_, claim) => [Some(claim.expiry_time), Some(claim.start_time)],
-        Standing::Unclaimed => [None, None],
+        Standing::Claimed(_, claim) => [
+            Some(claim.start_time),
+            Some(claim.expiry_time),
+            Some(after(claim.expiry_time, settings.overdue)),
+        ],
+        Standing::Unclaimed => [None, None, None],
     };
     [
         start.map(|start| claim_from(start, settings)),

@@ -5,10 +5,9 @@
 
 use jiff::Timestamp;
 
-use super::grant::Standing;
+use super::grant::{Standing, gone, is_over};
 use super::grant_verdict::{Progress, Verdict, at_rest, stalled_access, trouble, verdict};
 use super::grant_view::GrantView;
-use super::ledger::due_claims;
 use super::policy::Ruling;
 use crate::api::access::{AccessState, BreakglassAccess, BreakglassAccessSpec, EndedClaim, Origin};
 use crate::api::conditions::{self, Condition};
@@ -63,7 +62,7 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
         Standing::Ended(_, ended) if is_over => Some(whole_seconds(ended.time)),
         // A revocation is final even if nothing was ever given.
         Standing::Unclaimed if verdict.state == GrantState::Revoked => {
-            Some(whole_seconds(facts.now))
+            Some(whole_seconds(old.ended_time.unwrap_or(facts.now)))
         }
         _ => None,
     };
@@ -79,7 +78,7 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
     };
     let revoked_time = match facts.standing {
         Standing::Ended(access, ended) if is_over => {
-            let since = gone_since(&access.spec, ended, facts.now);
+            let since = gone_since(&access.spec, ended);
             let given = ended.attempted || ended.active_time.is_some();
             given.then(|| since.or(old.revoked_time).unwrap_or(facts.now))
         }
@@ -121,7 +120,7 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
             .or(old.access_name.clone()),
         granted_time,
         revoked_time,
-        ended_time: old.ended_time.map(whole_seconds).or(ended),
+        ended_time: ended.or(old.ended_time.map(whole_seconds)),
         sessions_end_by_time: sessions_end_by(facts, revoked_time),
         last_handled_request: view
             .requested_at
@@ -135,19 +134,11 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
 /// Since when nothing of what was given for that claim is there, or somebody else's right to it goes on.
 /// While the ledger is not closed AWS may show it once more, after an old copy did not: then this is
 /// later than was told.
-fn gone_since(
-    ledger: &BreakglassAccessSpec,
-    ended: &EndedClaim,
-    now: Timestamp,
-) -> Option<Timestamp> {
+fn gone_since(ledger: &BreakglassAccessSpec, ended: &EndedClaim) -> Option<Timestamp> {
     let seen = ledger
         .first_absent_time
-        .filter(|_| ledger.state == AccessState::Settling);
-    let covered = || {
-        let others = due_claims(ledger, now).map(|claim| claim.start_time.max(ended.time));
-        others.min()
-    };
-    ended.gone_time.or(seen).or_else(covered)
+        .filter(|first| ledger.state == AccessState::Settling && ended.time <= *first);
+    ended.gone_time.or(seen)
 }
 
 fn conditions(facts: &Facts<'_>, verdict: &Verdict) -> Vec<Condition> {
@@ -184,14 +175,8 @@ fn conditions(facts: &Facts<'_>, verdict: &Verdict) -> Vec<Condition> {
             &stalled.message,
         ));
     }
-    if let Standing::Ended(access, ended) = facts.standing
-        && is_overdue(facts, access, ended)
-    {
-        let message = format!(
-            "The access should be gone since {}{}",
-            ended.time,
-            trouble(access)
-        );
+    if let Some((access, since)) = overdue(facts) {
+        let message = format!("The access should be gone since {since}{}", trouble(access));
         list.push(condition(
             conditions::REVOKE_OVERDUE,
             true,
@@ -213,9 +198,19 @@ fn conditions(facts: &Facts<'_>, verdict: &Verdict) -> Vec<Condition> {
     list
 }
 
-/// Whether access is still there long after its end.
-fn is_overdue(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedClaim) -> bool {
-    !at_rest(facts, access, ended) && facts.now >= after(ended.time, facts.settings.overdue)
+/// The access that is still there long after its end, and when that was. What was told does not count.
+fn overdue<'a>(facts: &Facts<'a>) -> Option<(&'a BreakglassAccess, Timestamp)> {
+    let (access, end, over) = match facts.standing {
+        Standing::Claimed(access, claim) => {
+            let end = claim.expiry_time;
+            (access, end, gone(&access.spec, end, facts.now))
+        }
+        Standing::Ended(access, ended) => {
+            (access, ended.time, is_over(&access.spec, ended, facts.now))
+        }
+        Standing::Unclaimed => return None,
+    };
+    (!over && facts.now >= after(end, facts.settings.overdue)).then_some((access, end))
 }
 
 /// What was last observed in AWS, as far as this grant is concerned.
@@ -243,22 +238,27 @@ const HOUR: i64 = 3_600;
 /// When the last session that this grant made possible ends at the latest. Taking access away ends no
 /// session that runs (Identity Center user guide, "Authentication sessions"). None where none was.
 fn sessions_end_by(facts: &Facts<'_>, revoked: Option<Timestamp>) -> Option<String> {
+    let old = &facts.view.status;
     let (ledger, end, longest) = match facts.standing {
+        // No ledger entry remembers; nobody but who has ended had anything.
+        Standing::Unclaimed => {
+            return old
+                .sessions_end_by_time
+                .clone()
+                .filter(|_| old.ended_time.is_some());
+        }
         // What stood before was not made possible by this grant, and stays.
-        Standing::Claimed(access, _) if access.spec.origin == Some(Origin::PreExisting) => {
+        Standing::Claimed(access, claim)
+            if access.spec.origin != Some(Origin::Created) || facts.now < claim.start_time =>
+        {
             return None;
-        }
-        Standing::Claimed(access, claim) if claim.active_time.is_some() => {
-            let ledger = &access.spec;
-            (ledger, claim.expiry_time, ledger.longest_session_seconds)
-        }
-        Standing::Claimed(..) | Standing::Unclaimed => {
-            return facts.view.status.sessions_end_by_time.clone();
         }
         Standing::Ended(_, ended) if !ended.attempted => return None,
         // They may begin until the access is seen to be gone, and nobody knows when that will be.
-        Standing::Ended(access, ended) if is_overdue(facts, access, ended) => {
-            return Some("unknown".to_owned());
+        _ if overdue(facts).is_some() => return Some("unknown".to_owned()),
+        Standing::Claimed(access, claim) => {
+            let ledger = &access.spec;
+            (ledger, claim.expiry_time, ledger.longest_session_seconds)
         }
         Standing::Ended(access, ended) => {
             let longest = match ended.gone_time {

@@ -4,7 +4,7 @@ use kube::core::DynamicObject;
 use serde_json::{Value, json};
 
 use super::fixtures::{at, claim, ledger, raw_grant, raw_policy, some_tuple};
-use super::grant::{Decision, Next, Standing, decide};
+use super::grant::{Decision, Next, Standing, decide, next_wake};
 use super::grant_status::{Facts, Obstacle, status};
 use super::grant_view::GrantView;
 use super::ledger::{Evidence, Lookup, end, evidence};
@@ -261,7 +261,11 @@ fn the_table_of_conditions_holds() {
         row(&told(&raw, Some(&access), None, 100)),
         (GrantState::Revoking, false, "Expired", true, false, true)
     );
-    end(&mut access.spec, "uid-1", EndReason::Expired, at(100));
+    end(
+        &mut access.spec,
+        &[("uid-1".into(), EndReason::Expired)],
+        at(100),
+    );
     let status = told(&raw, Some(&access), None, 101);
     assert_eq!(
         row(&status),
@@ -315,12 +319,20 @@ fn the_table_of_conditions_holds() {
 fn terminal_stays_terminal_whatever_happens_to_the_tuple_later() {
     let mut raw = raw_grant(spec(100));
     let mut access = claimed(&raw, 100);
-    end(&mut access.spec, "uid-1", EndReason::Expired, at(100));
+    end(
+        &mut access.spec,
+        &[("uid-1".into(), EndReason::Expired)],
+        at(100),
+    );
     access.spec.claims.push(claim("uid-2", 0, 200));
     let covered = told(&raw, Some(&access), None, 101);
     assert_eq!(covered.state, GrantState::Expired);
     raw.data["status"] = serde_json::to_value(&covered).unwrap();
-    end(&mut access.spec, "uid-2", EndReason::Expired, at(200));
+    end(
+        &mut access.spec,
+        &[("uid-2".into(), EndReason::Expired)],
+        at(200),
+    );
     let later = told(&raw, Some(&access), None, 201);
     assert_eq!(
         row(&later),
@@ -337,7 +349,11 @@ fn terminal_stays_terminal_whatever_happens_to_the_tuple_later() {
 fn an_edit_after_the_end_has_no_effect_and_says_so() {
     let mut raw = raw_grant(spec(100));
     let mut access = claimed(&raw, 100);
-    end(&mut access.spec, "uid-1", EndReason::Expired, at(100));
+    end(
+        &mut access.spec,
+        &[("uid-1".into(), EndReason::Expired)],
+        at(100),
+    );
     access.spec.state = AccessState::Closed;
     raw.data["spec"]["expiryTime"] = json!(at(500).to_string());
     assert_eq!(decision(&raw, Some(&access), 101).next, Next::Nothing);
@@ -371,7 +387,11 @@ fn a_changed_target_ends_a_claimed_grant_and_asks_for_a_new_name() {
             false
         )
     );
-    end(&mut access.spec, "uid-1", EndReason::TargetChanged, at(1));
+    end(
+        &mut access.spec,
+        &[("uid-1".into(), EndReason::TargetChanged)],
+        at(1),
+    );
     access.spec.state = AccessState::Closed;
     assert_eq!(
         row(&told(&raw, Some(&access), None, 2)),
@@ -391,7 +411,11 @@ fn the_finalizer_goes_when_nothing_is_left_and_at_the_latest_after_its_bound() {
     let mut raw = raw_grant(spec(100));
     raw.metadata.finalizers = Some(vec![crate::api::FINALIZER.into()]);
     let mut access = claimed(&raw, 100);
-    end(&mut access.spec, "uid-1", EndReason::Expired, at(100));
+    end(
+        &mut access.spec,
+        &[("uid-1".into(), EndReason::Expired)],
+        at(100),
+    );
     assert_eq!(decision(&raw, Some(&access), 101).next, Next::Nothing);
     assert_eq!(decision(&raw, Some(&access), 400).next, Next::Release);
     access.spec.state = AccessState::Closed;
@@ -423,7 +447,11 @@ fn what_stood_before_is_said_to_stay() {
     let active = told(&raw, Some(&access), None, 2);
     assert!(condition(&active, conditions::ALREADY_PRESENT).is_some());
     assert_eq!(active.sessions_end_by_time, None);
-    end(&mut access.spec, "uid-1", EndReason::Expired, at(100));
+    end(
+        &mut access.spec,
+        &[("uid-1".into(), EndReason::Expired)],
+        at(100),
+    );
     // Also when the ledger has been closed, and another grant has come since.
     let mut closed = access.clone();
     closed.spec.state = AccessState::Closed;
@@ -468,7 +496,11 @@ fn sessions_are_said_to_end_after_a_late_removal() {
     let mut access = claimed(&raw, 100);
     access.spec.longest_session_seconds = Some(3_600);
     access.spec.claims[0].active_time = Some(at(1));
-    end(&mut access.spec, "uid-1", EndReason::Expired, at(100));
+    end(
+        &mut access.spec,
+        &[("uid-1".into(), EndReason::Expired)],
+        at(100),
+    );
     let revoking = told(&raw, Some(&access), None, 101).sessions_end_by_time;
     assert_eq!(revoking, Some(at(100 + 3_600).to_string()));
     let overdue = told(&raw, Some(&access), None, 100 + 300).sessions_end_by_time;
@@ -485,12 +517,36 @@ fn sessions_are_said_to_end_after_a_late_removal() {
     // An old copy had shown nothing: it was there once more.
     access.spec.first_absent_time = None;
     let again = told(&raw, Some(&access), None, 2_050);
-    assert_eq!(again.sessions_end_by_time, until);
+    assert_eq!(again.state, GrantState::Expired, "what was told stays told");
+    assert_eq!(again.sessions_end_by_time.as_deref(), Some("unknown"));
+    assert!(condition(&again, conditions::REVOKE_OVERDUE).is_some());
+    let ready = condition(&again, conditions::READY).unwrap();
+    assert!(ready.message.contains("once more"), "{}", ready.message);
     access.spec.first_absent_time = Some(at(2_100));
     let later = told(&raw, Some(&access), None, 2_101);
     assert_eq!(later.revoked_time, Some(at(2_100)));
     let until = Some(at(2_100 + 3_600).to_string());
     assert_eq!(later.sessions_end_by_time, until);
+}
+
+/// Where the ledger can't be written nothing books the end.
+#[test]
+fn a_claim_that_is_past_its_end_is_overdue_too() {
+    let raw = raw_grant(spec(100));
+    let access = claimed(&raw, 100);
+    let late = told(&raw, Some(&access), None, 100 + 300);
+    assert_eq!(late.state, GrantState::Revoking);
+    assert!(condition(&late, conditions::REVOKE_OVERDUE).is_some());
+    assert_eq!(late.sessions_end_by_time.as_deref(), Some("unknown"));
+    let standing = Standing::in_access(Some(&access), "uid-1");
+    let wake = |now| next_wake(&view(&raw), standing, at(now), &Settings::default());
+    assert_eq!(wake(101), Some(at(100 + 300)));
+    // The answer to the Create was lost: it may be there.
+    let due = told(&raw, Some(&access), None, 2);
+    assert_eq!(
+        due.sessions_end_by_time,
+        Some(at(100 + 12 * 3_600).to_string())
+    );
 }
 
 /// What another grant had of the same access later is that one's business.
@@ -503,14 +559,22 @@ fn sessions_of_a_grant_do_not_last_longer_because_another_ends_later() {
     other.active_time = Some(at(1));
     access.spec.claims.push(other);
     access.spec.longest_session_seconds = Some(3_600);
-    end(&mut access.spec, "uid-1", EndReason::Expired, at(100));
+    end(
+        &mut access.spec,
+        &[("uid-1".into(), EndReason::Expired)],
+        at(100),
+    );
     let covered = told(&raw, Some(&access), None, 101);
     assert_eq!(covered.revoked_time, Some(at(100)));
     raw.data["status"] = serde_json::to_value(&covered).unwrap();
     // An old copy does not show what the other still has.
     access.spec.first_absent_time = Some(at(400));
     assert_eq!(told(&raw, Some(&access), None, 401), covered);
-    end(&mut access.spec, "uid-2", EndReason::Expired, at(500));
+    end(
+        &mut access.spec,
+        &[("uid-2".into(), EndReason::Expired)],
+        at(500),
+    );
     access.spec.state = AccessState::Settling;
     access.spec.first_absent_time = Some(at(502));
     let times =
@@ -555,8 +619,7 @@ fn what_aws_was_asked_for_is_not_said_to_have_never_been_given() {
     ] {
         end(
             &mut access.spec,
-            "uid-1",
-            EndReason::RevokedByRequest,
+            &[("uid-1".into(), EndReason::RevokedByRequest)],
             at(100),
         );
         access.spec.state = AccessState::Closed;

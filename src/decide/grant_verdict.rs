@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::grant::{Standing, gone};
+use super::grant::{Standing, is_over};
 use super::grant_status::Facts;
 use super::ledger::due;
 use super::policy::Ruling;
 use crate::api::access::{BreakglassAccess, Claim, EndReason, EndedClaim, Origin};
 use crate::api::conditions::{self, Condition};
 use crate::api::grant::GrantState;
+use crate::api::time::whole_seconds;
 use crate::api::tuple::Tuple;
 
 /// How a grant stands, before it is put into conditions.
@@ -69,27 +70,35 @@ fn over_or_revoking(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedC
     if let Some((reason, message)) = asks_for_more(facts, ended) {
         return Verdict::new(state, Progress::Stalled, reason, message);
     }
-    let left = what_is_left(access, ended, facts.now);
+    let left = what_is_left(facts, access, ended);
     Verdict::new(state, Progress::Done, reason, format!("{why}; {left}."))
 }
 
-fn what_is_left(access: &BreakglassAccess, ended: &EndedClaim, now: Timestamp) -> &'static str {
-    let was_seen = ended.active_time.is_some();
+fn what_is_left(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedClaim) -> &'static str {
+    let (ledger, now) = (&access.spec, facts.now);
+    let was_seen = ended
+        .active_time
+        .or(facts.view.status.granted_time)
+        .is_some();
     match (ended.attempted, was_seen) {
+        _ if ended.reason == EndReason::RemovedExternally => "the access is not there",
         (false, true) => "the access stood before this grant and was left as it was",
         (false, false) => "the access was never given",
-        _ if !ended.settled && due_by_another(access, now) => {
-            "another grant still covers the access"
+        _ if !is_over(ledger, ended, now) => {
+            "AWS shows the access once more, and it is being taken away"
+        }
+        _ if !ended.settled && (ended.gone_time.is_some() || due_by_another(access, now)) => {
+            "another grant went on with the access"
         }
         (true, true) => "the access is gone",
         (true, false) => "the access was never seen in AWS, and is not there",
     }
 }
 
-/// Whether nothing of an ended grant is left. Once that was told it stays told: what happens to the
-/// tuple later is another grant's business.
+/// Whether nothing of an ended grant is left, or that was told: what is told to be over stays over.
 pub(super) fn at_rest(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedClaim) -> bool {
-    ended.settled || facts.view.status.ended_time.is_some() || gone(&access.spec, facts.now)
+    facts.view.status.ended_time == Some(whole_seconds(ended.time))
+        || is_over(&access.spec, ended, facts.now)
 }
 
 fn due_by_another(access: &BreakglassAccess, now: Timestamp) -> bool {

@@ -218,7 +218,7 @@ proptest! {
         access.spec.longest_session_seconds = longest;
         access.spec.tuple = some_tuple(kind, &message);
         let mut gone = access.clone();
-        end(&mut gone.spec, "uid-1", EndReason::Deleted, at(40));
+        end(&mut gone.spec, &[("uid-1".into(), EndReason::Deleted)], at(40));
         let standing = match standing {
             0 => Standing::Unclaimed,
             1 => Standing::Claimed(&access, &claim),

@@ -180,9 +180,15 @@ pub fn begin(ledger: &mut BreakglassAccessSpec, attempt: Attempt, settings: &Set
             }
         }
     }
-    ledger.first_absent_time = None;
+    let absent = ledger.first_absent_time.take();
     match attempt.operation {
         Operation::Create => {
+            // What was absent before is given anew: to others than those who had ended.
+            for ended in &mut ledger.ended {
+                if let Some(absent) = absent.filter(|absent| ended.time <= *absent) {
+                    ended.gone(absent, ledger.longest_session_seconds);
+                }
+            }
             ledger.origin = Some(Origin::Created);
             ledger.state = AccessState::Open;
             ledger.offline_deleter = Some(attempt.holder.clone());
@@ -201,45 +207,44 @@ pub fn deleted(ledger: &mut BreakglassAccessSpec, now: Timestamp, settings: &Set
     }
 }
 
-/// Moves a claim to the ended ones. False if it was not there.
-pub fn end(
-    ledger: &mut BreakglassAccessSpec,
-    uid: &str,
-    reason: EndReason,
-    now: Timestamp,
-) -> bool {
-    let Some(at) = ledger.claims.iter().position(|claim| claim.uid == uid) else {
-        return false;
-    };
-    let claim = ledger.claims.remove(at);
-    let stays = ledger.origin == Some(Origin::PreExisting)
-        || ledger.state == AccessState::Closed
-        || (ledger.state == AccessState::Open
-            && due_claims(ledger, now).any(|other| other.active_time.is_some()));
-    let mut ended = EndedClaim {
-        uid: claim.uid,
-        grant: claim.grant,
-        reason,
-        time: if reason == EndReason::Expired {
-            claim.expiry_time.min(now)
-        } else {
-            now
-        },
-        expiry_time: claim.expiry_time,
-        active_time: claim.active_time,
-        attempted: ledger.origin == Some(Origin::Created) && claim.start_time <= now,
-        gone_time: None,
-        longest_session_seconds: None,
-        settled: ledger.state == AccessState::Closed,
-        spec_hash: claim.spec_hash,
-        policy: claim.policy,
-        provenance: claim.provenance,
-    };
-    if stays {
-        ended.gone(now, ledger.longest_session_seconds);
+/// Moves claims to the ended ones. Uids that have none are passed over.
+pub fn end(ledger: &mut BreakglassAccessSpec, ending: &[(String, EndReason)], now: Timestamp) {
+    let ended_before = ledger.ended.len();
+    for (uid, reason) in ending {
+        let Some(at) = ledger.claims.iter().position(|claim| claim.uid == *uid) else {
+            continue;
+        };
+        let claim = ledger.claims.remove(at);
+        ledger.ended.push(EndedClaim {
+            uid: claim.uid,
+            grant: claim.grant,
+            reason: *reason,
+            time: match reason {
+                EndReason::Expired => claim.expiry_time.min(now),
+                _ => now,
+            },
+            expiry_time: claim.expiry_time,
+            active_time: claim.active_time,
+            attempted: ledger.origin == Some(Origin::Created) && claim.start_time <= now,
+            gone_time: None,
+            longest_session_seconds: None,
+            settled: ledger.state == AccessState::Closed,
+            spec_hash: claim.spec_hash,
+            policy: claim.policy,
+            provenance: claim.provenance,
+        });
     }
-    ledger.ended.push(ended);
-    true
+    // Who ends at the same time goes on with nothing: this is asked when all have ended.
+    let somebody_elses_since = match (ledger.origin, ledger.state) {
+        (Some(Origin::PreExisting), _) | (_, AccessState::Closed) => Some(Timestamp::MIN),
+        (_, AccessState::Open) => due_claims(ledger, now).filter_map(|c| c.active_time).min(),
+        (_, AccessState::Settling) => None,
+    };
+    if let Some(since) = somebody_elses_since {
+        for ended in ledger.ended.iter_mut().skip(ended_before) {
+            ended.gone(ended.time.max(since), ledger.longest_session_seconds);
+        }
+    }
 }
 
 /// Forgets bounds that have passed, so that an object at rest carries nothing but what matters.

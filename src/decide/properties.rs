@@ -238,9 +238,7 @@ impl World {
                 Step::Read | Step::Confirm => unreachable!(),
                 Step::End(ended) => {
                     let now = self.time();
-                    for (uid, reason) in ended {
-                        end(&mut self.ledger, &uid, reason, now);
-                    }
+                    end(&mut self.ledger, &ended, now);
                 }
                 Step::Withdraw(uids) => self
                     .ledger
@@ -391,8 +389,7 @@ impl World {
                     let uid = claim.uid.clone();
                     end(
                         &mut self.ledger,
-                        &uid,
-                        EndReason::RevokedByRequest,
+                        &[(uid, EndReason::RevokedByRequest)],
                         at(self.now),
                     );
                 }
@@ -578,7 +575,7 @@ fn a_revoke_needs_no_grant_no_policy_and_no_reading() {
         panic!("an expired claim ends first")
     };
     assert_eq!(ended, [("uid".to_owned(), EndReason::Expired)]);
-    end(&mut ledger, "uid", EndReason::Expired, at(10));
+    end(&mut ledger, &[("uid".into(), EndReason::Expired)], at(10));
     assert!(matches!(known(&ledger), Step::Send(_, Operation::Delete)));
     assert_eq!(due_claims(&ledger, at(10)).count(), 0);
 }

@@ -100,7 +100,7 @@ proptest! {
         access.spec.tuple = tuple;
         access.spec.state = AccessState::Open;
         if action % 2 == 1 {
-            end(&mut access.spec, &uid, EndReason::Deleted, at(5));
+            end(&mut access.spec, &[(uid.clone(), EndReason::Deleted)], at(5));
         }
         let attempt = Attempt {
             operation: if action == 0 { Operation::Create } else { Operation::Delete },

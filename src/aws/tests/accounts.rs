@@ -208,6 +208,28 @@ async fn credentials_that_aws_refuses_are_asked_for_anew() {
     }
 }
 
+/// Somebody ended all sessions of the role: what began before is denied everything, in the words of any
+/// other denial.
+#[tokio::test(start_paused = true)]
+async fn credentials_that_are_denied_are_asked_for_anew_once_a_minute() {
+    let (cloud, config) = two_accounts();
+    let aws = cloud.aws_with(MANAGEMENT, &config).await;
+    let tuple = resolved(&aws, "alice", &iam_group()).await.tuple;
+    cloud.create(&aws, &tuple).await;
+    let denied = Fault::new(Action::AccessDenied);
+    let denied = denied.on(Service::Iam, "RemoveUserFromGroup");
+    cloud.simulator.add_fault(denied.times(4));
+    cloud.simulator.clear_calls();
+    for assumed in [0, 0, 1, 1] {
+        tokio::time::sleep(std::time::Duration::from_secs(31)).await;
+        assert_eq!(failed(&cloud.delete(&aws, &tuple).await), Class::Denied);
+        assert_eq!(cloud.calls_of("AssumeRole").len(), assumed);
+    }
+    let outcome = cloud.delete(&aws, &tuple).await;
+    assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
+    assert_eq!(cloud.calls_of("AssumeRole").len(), 2);
+}
+
 /// A reading in the wrong account would show access as gone; a write would hit strangers.
 #[tokio::test(start_paused = true)]
 async fn credentials_of_another_account_read_and_write_nothing() {

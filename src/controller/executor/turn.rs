@@ -63,10 +63,7 @@ pub(super) async fn take(
         match step {
             Step::Rest(waiting) => return Ok(waiting),
             Step::End(ended) => {
-                let now = context.clock.now();
-                for (uid, reason) in &ended {
-                    end(&mut access.spec, uid, *reason, now);
-                }
+                end(&mut access.spec, &ended, context.clock.now());
                 context.write_access(&access).await?;
                 tracing::info!(access = name, ?ended, "claims ended");
             }

@@ -445,8 +445,12 @@ impl Stage {
                 .on_clock(number, SignedDuration::ZERO);
         }
         self.people.make_good();
-        // An account that was refused for long is tried again within so long.
-        self.aws_disturbed(self.machines.settings.blocked_retry.as_secs());
+        if story.suspends_an_account() {
+            // What was refused for long is tried again within so long.
+            self.aws_disturbed(self.machines.settings.blocked_retry.as_secs());
+        } else {
+            self.aws_disturbed(0);
+        }
         let expiries = story.deeds.iter().filter_map(|(_, deed)| match deed {
             Deed::Apply(grant) => Some(grant.expiry),
             Deed::SetExpiry(_, expiry) => Some(*expiry),

@@ -71,11 +71,13 @@ impl Checker {
         there && !covered && last.is_some_and(|end| now.duration_since(end) > LOUD_BY)
     }
 
-    /// Whether a person gave it once more, and the ledger says that AWS does not answer.
+    /// Whether a person gave it once more after it was seen to be gone, and the ledger says that AWS does
+    /// not answer.
     fn can_not_be_seen(&self, ledger: &Ledger) -> bool {
         let row = self.rows.get(&Key::from(&ledger.spec().tuple));
         let status = ledger.access.status.as_ref();
         row.is_some_and(|row| row.by == Whose::OthersWhileOurs)
+            && ledger.spec().first_absent_time.is_some()
             && status.is_some_and(|status| status.last_error.is_some())
     }
 
@@ -181,6 +183,13 @@ impl Checker {
             let spec = ledger.spec();
             let mut ended = spec.ended.iter();
             let ended = ended.find(|ended| ended.uid == uid)?.time;
+            // Somebody else went on with it, whenever he ended.
+            let went_on = spec.ended.iter().any(|other| {
+                other.active_time.is_some_and(|active| active <= ended) && ended < other.time
+            });
+            if went_on {
+                return None;
+            }
             let key = Key::from(&spec.tuple);
             let row = self.rows.get(&key).filter(|_| self.key_is_anybodys(&key))?;
             // A reading may be as old as the listing that it is from.

@@ -194,7 +194,8 @@ impl Checker {
                 let by_controller = is_controller(&commit.actor);
                 self.on_written(now, by_controller, before, after);
                 match after {
-                    Some(grant) => self.promises.read(grant),
+                    Some(grant) if by_controller => self.promises.read(grant),
+                    Some(_) => {}
                     None => self.promises.gone(before, now),
                 }
                 if let Some(before) = before

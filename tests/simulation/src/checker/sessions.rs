@@ -87,42 +87,11 @@ impl Checker {
                 continue;
             };
             let removed = row.since;
-            let said = &self.promises.by_uid;
-            let Some(end) = claims.iter().map(|(_, end)| *end).max() else {
+            // Who ended later had nothing of it: it was not given any more.
+            let ends = claims.iter().map(|(_, end)| *end);
+            let Some(end) = ends.filter(|end| *end <= removed + AT_ONCE).max() else {
                 continue;
             };
-            // The access went with these, and some could not be told any more.
-            let latest = claims.iter().filter(|(_, at)| *at == end);
-            let told_by = removed + SEEN_WITHIN;
-            let gone = |uid: &String| self.promises.gone.get(uid).is_some_and(|at| *at < told_by);
-            let unheard: Vec<_> = latest.filter(|(uid, _)| gone(uid)).collect();
-            if unheard.iter().any(|(uid, _)| !said.contains_key(uid)) {
-                self.residue("a grant that was gone before it told of sessions");
-                continue;
-            }
-            let is_unheard = !unheard.is_empty();
-            // While AWS or the cluster is in trouble it may take as long as that to see it gone.
-            let quiet_since = self.settled_since().max(self.aws_undisturbed_since);
-            let latest = removed.max(end).max(quiet_since) + SEEN_WITHIN + LONGEST;
-            let too_late: Vec<_> = claims
-                .iter()
-                .filter(|(uid, _)| said.get(uid).is_some_and(|until| *until > Some(latest)))
-                .map(|(uid, _)| (uid.clone(), said[uid]))
-                .collect();
-            self.ask("sessions", too_late.is_empty(), || {
-                format!("{too_late:?} promise sessions of {key:?}, gone since {removed}")
-            });
-            let said = &self.promises.by_uid;
-            // Who is there and says nothing says that there are none.
-            let untils = claims.iter().map(|(uid, end)| match said.get(uid) {
-                Some(promise) => *promise,
-                None => Some(*end),
-            });
-            let Some(untils) = untils.collect::<Option<Vec<_>>>() else {
-                self.residue("who does not know how long sessions last promises nothing");
-                continue;
-            };
-            let promised = untils.into_iter().max().unwrap_or(end);
             let before_loss = |given| self.restored.is_some_and(|at| given <= at);
             if !row.by_us() && row.given.is_some_and(before_loss) {
                 // It counted as standing before us from then on, until others took it.
@@ -134,29 +103,56 @@ impl Checker {
                 self.residue("a length of sessions that nobody need have seen");
                 continue;
             }
+            // While AWS or the cluster is in trouble it may take as long as that to see it gone.
+            let quiet_since = self.settled_since().max(self.aws_undisturbed_since);
+            let possible = removed.max(end).max(quiet_since) + SEEN_WITHIN + LONGEST;
             let accesses = row.accesses.iter();
             let last = accesses.filter_map(|access| match self.aws.last_session_end(access) {
                 LastSession::Ends(last) => Some(last),
                 LastSession::Never | LastSession::Open => None,
             });
-            let Some(last) = last.max() else {
-                continue;
-            };
             let chained = match key {
                 Key::Assignment(..) | Key::Group(..) => CHAINED_SESSION,
                 Key::Iam(..) => SignedDuration::ZERO,
             };
-            let last = last + chained;
-            // A grant that is deleted when its access is taken away late is not there to be told of it.
-            let mut late = removed.duration_since(end).max(SignedDuration::ZERO);
-            if late > AT_ONCE && is_unheard {
-                self.residue("sessions begun after the end of a grant that is not there any more");
-            } else {
-                late = SignedDuration::ZERO;
+            let last = last.max().map(|last| last + chained);
+            // The access went with these: each must know the worst.
+            for (uid, _) in claims.iter().filter(|(_, at)| *at == end) {
+                self.ask_promise(&key, uid, (end, removed), last, possible);
             }
-            self.ask("sessions", last <= promised + late + AT_ONCE, || {
-                format!("{key:?} gives sessions until {last}, and {promised} was promised")
-            });
         }
+    }
+
+    /// What that grant promised of the access, which was due and there until then, was possible and not
+    /// too little.
+    fn ask_promise(
+        &mut self,
+        key: &Key,
+        uid: &str,
+        (end, removed): (Timestamp, Timestamp),
+        last: Option<Timestamp>,
+        possible: Timestamp,
+    ) {
+        let history = self.written.grants.get(uid);
+        if history.is_some_and(|history| !history.ever_asked().any(|asked| asked.begins() <= end)) {
+            return;
+        }
+        let said = self.promises.by_uid.get(uid).copied();
+        let gone = self.promises.gone.get(uid);
+        // Who was gone by then could not be told any more when the last session could begin. In trouble it
+        // may take longer to see that, and until then nobody knew.
+        let unheard = gone.is_some_and(|at| *at < removed + SEEN_WITHIN);
+        let unheard = unheard && (removed > end + AT_ONCE || said.is_none());
+        if unheard || (gone.is_some() && said == Some(None)) {
+            return self.residue("a grant that was gone before it could be told of sessions");
+        }
+        // Who is there and says nothing says that there are none.
+        let promised = said.unwrap_or(Some(end));
+        let right = promised.is_some_and(|promised| {
+            last.is_none_or(|last| last <= promised + AT_ONCE) && promised <= possible
+        });
+        self.ask("sessions", right, || {
+            format!("{key:?}, gone since {removed}, gives sessions until {last:?}, and {promised:?} was promised by {uid}")
+        });
     }
 }
