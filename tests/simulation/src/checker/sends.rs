@@ -35,7 +35,7 @@ impl Checker {
             Some(key) => format!("{key:?}"),
             None => format!("{:?}", call.parameters),
         };
-        self.ask_the_spacing(run, what, now);
+        self.ask_the_spacing(run, &what, now);
         let Some(key) = key else {
             // A membership that is gone already: nothing can be hit.
             return;
@@ -99,8 +99,8 @@ impl Checker {
     }
 
     /// Who is refused waits longer and longer, and what is done for good is not done again.
-    fn ask_the_spacing(&mut self, run: &Run, what: String, now: Timestamp) {
-        let sent = self.sent.entry((run.holder.run.clone(), what.clone()));
+    fn ask_the_spacing(&mut self, run: &Run, what: &str, now: Timestamp) {
+        let sent = self.sent.entry((run.holder.run.clone(), what.to_owned()));
         let sent = sent.or_default();
         sent.retain(|at| now.duration_since(*at) < SignedDuration::from_mins(10));
         sent.push(now);
