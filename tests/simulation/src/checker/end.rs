@@ -183,10 +183,9 @@ impl Checker {
             let spec = ledger.spec();
             let mut ended = spec.ended.iter();
             let ended = ended.find(|ended| ended.uid == uid)?.time;
-            // Somebody else went on with it, whenever he ended.
-            let went_on = spec.ended.iter().any(|other| {
-                other.active_time.is_some_and(|active| active <= ended) && ended < other.time
-            });
+            // Somebody else went on with it: since then it stands for him.
+            let mut others = spec.ended.iter();
+            let went_on = others.any(|other| ended < other.time && other.active_time.is_some());
             if went_on {
                 return None;
             }

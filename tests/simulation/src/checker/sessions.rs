@@ -87,9 +87,14 @@ impl Checker {
                 continue;
             };
             let removed = row.since;
-            // Who ended later had nothing of it: it was not given any more.
-            let ends = claims.iter().map(|(_, end)| *end);
-            let Some(end) = ends.filter(|end| *end <= removed + AT_ONCE).max() else {
+            // Whose turn came later, or never, had nothing of it.
+            let had_it = |(uid, end): &&(String, Timestamp)| {
+                let history = self.written.grants.get(uid);
+                let by = removed.min(*end);
+                history.is_none_or(|history| history.ever_asked().any(|asked| asked.begins() <= by))
+            };
+            let claims: Vec<_> = claims.iter().filter(had_it).cloned().collect();
+            let Some(end) = claims.iter().map(|(_, end)| *end).max() else {
                 continue;
             };
             let before_loss = |given| self.restored.is_some_and(|at| given <= at);
@@ -133,10 +138,6 @@ impl Checker {
         last: Option<Timestamp>,
         possible: Timestamp,
     ) {
-        let history = self.written.grants.get(uid);
-        if history.is_some_and(|history| !history.ever_asked().any(|asked| asked.begins() <= end)) {
-            return;
-        }
         let said = self.promises.by_uid.get(uid).copied();
         let gone = self.promises.gone.get(uid);
         // Who was gone by then could not be told any more when the last session could begin. In trouble it
