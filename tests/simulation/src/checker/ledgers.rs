@@ -121,7 +121,7 @@ impl Checker {
                 if ended.reason != EndReason::Expired {
                     self.ask_whether_synced(actor, "an early end");
                 }
-                self.promises.ended(&new.tuple, ended);
+                self.promises.ended(&new.tuple, claim, ended.time);
                 self.on_end(now, claim, ended.reason, &Key::from(&new.tuple));
             } else {
                 let attempted = old.is_some_and(|old| old.state != AccessState::Closed);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_simulator::{CHAINED_SESSION, LastSession};
-use breakglass::api::access::EndedClaim;
+use breakglass::api::access::Claim;
 use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -18,23 +18,31 @@ pub struct Promises {
     by_uid: BTreeMap<String, Option<Timestamp>>,
     /// When a grant was gone, by its uid: nobody can be told any more.
     gone: BTreeMap<String, Timestamp>,
-    /// Claims that have ended: whose, and when.
-    ended: BTreeMap<Key, Vec<(String, Timestamp)>>,
+    /// Claims that have ended.
+    ended: BTreeMap<Key, Vec<Turn>>,
     /// When the length of some sessions was changed.
     lengths_changed: Vec<Timestamp>,
+}
+
+/// From when and until when access was due for a grant.
+#[derive(Clone, Debug)]
+struct Turn {
+    uid: String,
+    begin: Timestamp,
+    end: Timestamp,
 }
 
 impl Promises {
     /// Whether the length was another for so short a time, or so shortly before one of these ends, that
     /// nobody need have seen it.
-    fn was_briefly_another(&self, ends: &[(String, Timestamp)]) -> bool {
+    fn was_briefly_another(&self, turns: &[Turn]) -> bool {
         let briefly =
             |from: Timestamp, to: Timestamp| from <= to && to.duration_since(from) < SEEN_WITHIN;
         let changes = &self.lengths_changed;
         changes.windows(2).any(|pair| briefly(pair[0], pair[1]))
             || changes
                 .iter()
-                .any(|at| ends.iter().any(|(_, end)| briefly(*at, *end)))
+                .any(|at| turns.iter().any(|turn| briefly(*at, turn.end)))
     }
 
     /// Reads a version of a grant.
@@ -54,9 +62,13 @@ impl Promises {
     }
 
     /// A claim has ended.
-    pub fn ended(&mut self, tuple: &Tuple, ended: &EndedClaim) {
-        let claims = self.ended.entry(Key::from(tuple)).or_default();
-        claims.push((ended.uid.clone(), ended.time));
+    pub fn ended(&mut self, tuple: &Tuple, claim: &Claim, end: Timestamp) {
+        let turns = self.ended.entry(Key::from(tuple)).or_default();
+        turns.push(Turn {
+            uid: claim.uid.clone(),
+            begin: claim.start_time,
+            end,
+        });
     }
 }
 
@@ -81,20 +93,16 @@ impl Checker {
     /// Nobody has a session for longer than some grant of that access has promised.
     pub(super) fn ask_promises(&mut self) {
         let all: Vec<_> = self.promises.ended.clone().into_iter().collect();
-        for (key, claims) in all {
+        for (key, turns) in all {
             let row = self.rows.get(&key).filter(|row| row.only_by_us);
             let Some(row) = row.cloned() else {
                 continue;
             };
             let removed = row.since;
             // Whose turn came later, or never, had nothing of it.
-            let had_it = |(uid, end): &&(String, Timestamp)| {
-                let history = self.written.grants.get(uid);
-                let by = removed.min(*end);
-                history.is_none_or(|history| history.ever_asked().any(|asked| asked.begins() <= by))
-            };
-            let claims: Vec<_> = claims.iter().filter(had_it).cloned().collect();
-            let Some(end) = claims.iter().map(|(_, end)| *end).max() else {
+            let had_it = |turn: &Turn| turn.begin <= removed && turn.begin <= turn.end;
+            let turns: Vec<_> = turns.into_iter().filter(had_it).collect();
+            let Some(end) = turns.iter().map(|turn| turn.end).max() else {
                 continue;
             };
             let before_loss = |given| self.restored.is_some_and(|at| given <= at);
@@ -104,7 +112,7 @@ impl Checker {
                 continue;
             }
             let depends = matches!(key, Key::Assignment(..));
-            if depends && self.promises.was_briefly_another(&claims) {
+            if depends && self.promises.was_briefly_another(&turns) {
                 self.residue("a length of sessions that nobody need have seen");
                 continue;
             }
@@ -122,19 +130,18 @@ impl Checker {
             };
             let last = last.max().map(|last| last + chained);
             // The access went with these: each must know the worst.
-            for (uid, _) in claims.iter().filter(|(_, at)| *at == end) {
-                self.ask_promise(&key, uid, (end, removed), last, possible);
+            for turn in turns.iter().filter(|turn| turn.end == end) {
+                self.ask_promise(&key, turn, removed, last, possible);
             }
         }
     }
 
-    /// What that grant promised of the access, which was due and there until then, was possible and not
-    /// too little.
+    /// What that grant promised of the access, which was there until then, was possible and not too little.
     fn ask_promise(
         &mut self,
         key: &Key,
-        uid: &str,
-        (end, removed): (Timestamp, Timestamp),
+        Turn { uid, end, .. }: &Turn,
+        removed: Timestamp,
         last: Option<Timestamp>,
         possible: Timestamp,
     ) {
@@ -143,12 +150,12 @@ impl Checker {
         // Who was gone by then could not be told any more when the last session could begin. In trouble it
         // may take longer to see that, and until then nobody knew.
         let unheard = gone.is_some_and(|at| *at < removed + SEEN_WITHIN);
-        let unheard = unheard && (removed > end + AT_ONCE || said.is_none());
+        let unheard = unheard && (removed > *end + AT_ONCE || said.is_none());
         if unheard || (gone.is_some() && said == Some(None)) {
             return self.residue("a grant that was gone before it could be told of sessions");
         }
         // Who is there and says nothing says that there are none.
-        let promised = said.unwrap_or(Some(end));
+        let promised = said.unwrap_or(Some(*end));
         let right = promised.is_some_and(|promised| {
             last.is_none_or(|last| last <= promised + AT_ONCE) && promised <= possible
         });
