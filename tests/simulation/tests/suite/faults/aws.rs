@@ -5,6 +5,7 @@ use simulation::cast::{
     ACCOUNTS, IAM_ACCOUNTS, IAM_GROUPS, MANAGEMENT, PERMISSION_SETS, ROLE, Target, role_arn,
 };
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
+use simulation::stage::{Direction, play};
 use simulation::story::{Aws, Cloud, Deed, Grant, Outage, Policy};
 
 use super::{ALICE, MINUTE, aws, aws_writes, first, kept, long, name};
@@ -340,26 +341,27 @@ fn a_permission_set_that_a_delegate_may_not_touch_any_more_is_loud_and_holds_up_
 fn what_is_stuck_delays_only_itself() {
     let stuck_account = Target::Assignment(ACCOUNTS[1], PERMISSION_SETS[0].0);
     let stuck_role = Target::IamGroup(IAM_ACCOUNTS[1], IAM_GROUPS[0]);
-    for (stuck, change) in [
-        (
-            stuck_account,
-            Change::SetAccountStatus {
-                account: ACCOUNTS[1].to_owned(),
-                status: AccountStatus::Suspended,
-            },
-        ),
-        (
-            stuck_role,
-            Change::DeleteRole {
-                account: IAM_ACCOUNTS[1].to_owned(),
-                role: ROLE.to_owned(),
-            },
-        ),
+    let suspended = Change::SetAccountStatus {
+        account: ACCOUNTS[1].to_owned(),
+        status: AccountStatus::Suspended,
+    };
+    let no_role = Change::DeleteRole {
+        account: IAM_ACCOUNTS[1].to_owned(),
+        role: ROLE.to_owned(),
+    };
+    let no_sessions = Change::ExpireSessions {
+        role_arn: role_arn(IAM_ACCOUNTS[1]),
+    };
+    for (stuck, changes) in [
+        (stuck_account, vec![suspended]),
+        (stuck_role, vec![no_role, no_sessions]),
     ] {
-        let mut deeds = vec![
-            (10, Deed::Apply(grant("stuck", stuck, None, 3 * MINUTE))),
-            (2 * MINUTE, Deed::Aws(change)),
-        ];
+        let mut deeds = vec![(10, Deed::Apply(grant("stuck", stuck, None, 3 * MINUTE)))];
+        deeds.extend(
+            changes
+                .into_iter()
+                .map(|change| (2 * MINUTE, Deed::Aws(change))),
+        );
         let others = [ASSIGNMENT, GROUP, IAM_GROUP];
         for target in others {
             // The second ones are given while it is stuck.
@@ -372,9 +374,22 @@ fn what_is_stuck_delays_only_itself() {
                 deeds.push((at, Deed::Apply(grant)));
             }
         }
-        let report = kept(&long("stuck", deeds));
-        let on_time = report.lateness.iter().filter(|late| **late <= 5).count();
-        assert!(on_time >= 2 * others.len(), "{:?}", report.lateness);
+        let life = long("stuck", deeds);
+        let report = kept(&life);
+        let late = report.lateness.iter().filter(|late| **late > 5);
+        assert!(late.count() <= 1, "{:?}", report.lateness);
+        assert_eq!(report.lateness.len(), 2 * others.len() + 1);
+        let told = play(
+            &life.story,
+            &Direction {
+                trace: true,
+                ..Direction::default()
+            },
+        );
+        let is_stuck = |line: &String| {
+            line.contains("Replace breakglassgrants stuck ") && line.contains("RevokeOverdue")
+        };
+        assert!(told.trace.iter().any(is_stuck), "{stuck:?} is not stuck");
     }
 }
 
