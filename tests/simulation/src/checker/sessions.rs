@@ -159,6 +159,10 @@ impl Checker {
         let right = promised.is_some_and(|promised| {
             last.is_none_or(|last| last <= promised + AT_ONCE) && promised <= possible
         });
+        if !right && self.restored.is_some_and(|at| *end <= at) {
+            // Nobody remembers it where the status is lost as well.
+            return self.residue("sessions of what ended before its ledger was lost");
+        }
         self.ask("sessions", right, || {
             format!("{key:?}, gone since {removed}, gives sessions until {last:?}, and {promised:?} was promised by {uid}")
         });
