@@ -169,6 +169,13 @@ const REFUSALS: [&str; 7] = [
     "UnrecognizedClient",
 ];
 
+/// Who ends the sessions of a role in IAM denies everything to those that began before ("Revoke IAM role
+/// temporary security credentials"): that reads like any other denial, and new ones are allowed.
+const DENIAL: &str = "AccessDenied";
+
+/// Most denials are meant, and new credentials are denied as well.
+const DENIED_FOR: Duration = Duration::from_mins(1);
+
 #[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
 impl Intercept for Listener {
     fn name(&self) -> &'static str {
@@ -193,9 +200,9 @@ impl Intercept for Listener {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let response = context.response();
-        let body = response.body().bytes().unwrap_or_default();
-        let body = String::from_utf8_lossy(body);
         if response.status().is_client_error() {
+            let body = response.body().bytes().unwrap_or_default();
+            let body = String::from_utf8_lossy(body);
             if REFUSALS.iter().any(|name| body.contains(name)) {
                 self.identities.forget(Duration::ZERO);
             } else if body.contains(DENIAL) {
@@ -205,13 +212,6 @@ impl Intercept for Listener {
         Ok(())
     }
 }
-
-/// Who ends the sessions of a role in IAM denies everything to those that began before ("Revoke IAM role
-/// temporary security credentials"): that reads like any other denial, and new ones are allowed.
-const DENIAL: &str = "AccessDenied";
-
-/// Most denials are meant, and new credentials are denied as well.
-const DENIED_FOR: Duration = Duration::from_mins(1);
 
 /// Clients of the services, made when they are first needed and then kept: each has its connections,
 /// and learns by how much our clock is off.

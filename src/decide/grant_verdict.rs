@@ -81,12 +81,12 @@ fn what_is_left(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedClaim
         .or(facts.view.status.granted_time)
         .is_some();
     match (ended.attempted, was_seen) {
+        (true, _) if !is_over(ledger, ended, now) => {
+            "AWS shows the access once more, and it is being taken away"
+        }
         _ if ended.reason == EndReason::RemovedExternally => "the access is not there",
         (false, true) => "the access stood before this grant and was left as it was",
         (false, false) => "the access was never given",
-        _ if !is_over(ledger, ended, now) => {
-            "AWS shows the access once more, and it is being taken away"
-        }
         _ if !ended.settled && (ended.gone_time.is_some() || due_by_another(access, now)) => {
             "another grant went on with the access"
         }
