@@ -92,6 +92,10 @@ impl Checker {
 
     /// Nobody has a session for longer than some grant of that access has promised.
     pub(super) fn ask_promises(&mut self) {
+        // What stands there at last counts, whoever wrote it.
+        for grant in self.api.list("breakglassgrants") {
+            self.promises.read(&grant);
+        }
         let all: Vec<_> = self.promises.ended.clone().into_iter().collect();
         for (key, turns) in all {
             let row = self.rows.get(&key).filter(|row| row.only_by_us);
