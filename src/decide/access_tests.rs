@@ -53,6 +53,17 @@ fn known<'a>(ledger: &'a BreakglassAccessSpec, reading: Option<&'a Reading>) -> 
     }
 }
 
+/// A Create that was announced then.
+fn create(pod: &str, second: i64) -> Attempt {
+    Attempt {
+        operation: Operation::Create,
+        id: "1".to_owned(),
+        holder: holder(pod),
+        written_at: at(second),
+        send_before: at(second + 10),
+    }
+}
+
 #[track_caller]
 fn written(step: Step) -> BreakglassAccessSpec {
     match step {
@@ -260,14 +271,7 @@ fn an_attempt_and_its_outcome_leave_what_is_asked_for_as_it_was() {
         ..ledger(vec![claim("uid", 0, 100)])
     };
     let mut after = before.clone();
-    let attempt = Attempt {
-        operation: Operation::Create,
-        id: "1".to_owned(),
-        holder: holder("another"),
-        written_at: at(1),
-        send_before: at(11),
-    };
-    begin(&mut after, attempt, &SETTINGS);
+    begin(&mut after, create("another", 1), &SETTINGS);
     assert_eq!(task(&before), task(&after));
     after.attempt = None;
     after.create_unknown_until = Some(at(900));
@@ -338,14 +342,7 @@ fn what_is_given_anew_was_gone_before() {
     ledger.claims = vec![claim("a", -100, -1), claim("b", -100, 100)];
     end(&mut ledger, &[("a".into(), EndReason::Expired)], at(0));
     let mut given = ledger.clone();
-    let attempt = Attempt {
-        operation: Operation::Create,
-        id: "1".to_owned(),
-        holder: holder("pod"),
-        written_at: at(10),
-        send_before: at(20),
-    };
-    begin(&mut given, attempt, &SETTINGS);
+    begin(&mut given, create("pod", 10), &SETTINGS);
     assert_eq!(given.ended[0].gone_time, Some(at(0)));
     // Where it was there all along it was not, until somebody else's right to it goes on.
     ledger.first_absent_time = None;
