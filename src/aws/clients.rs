@@ -9,7 +9,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::config::interceptors::{
-    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextRef,
+    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextMut,
+    BeforeDeserializationInterceptorContextRef,
 };
 use aws_sdk_sts::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_sts::config::{ConfigBag, Intercept, RuntimeComponents};
@@ -18,6 +19,8 @@ use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::client::identity::{
     IdentityFuture, ResolveCachedIdentity, SharedIdentityCache, SharedIdentityResolver,
 };
+use aws_smithy_types::body::SdkBody;
+use http_body_util::Limited;
 use tokio::time::Instant;
 
 use crate::clock::{Clock, Witness};
@@ -176,6 +179,33 @@ const DENIAL: &str = "AccessDenied";
 /// Most denials are meant, and new credentials are denied as well.
 const DENIED_FOR: Duration = Duration::from_mins(1);
 
+/// Far more than a page of a hundred rows takes, in bytes. The SDK reads an answer whole, and whatever
+/// answers in AWS's place might go on for ever.
+const LONGEST_ANSWER: usize = 4 << 20;
+
+/// Breaks off what is longer than an answer of AWS can be: nobody knows then what AWS did.
+#[derive(Clone, Copy, Debug)]
+struct Measure;
+
+#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+impl Intercept for Measure {
+    fn name(&self) -> &'static str {
+        "Measure"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response_mut().body_mut();
+        let limited = Limited::new(std::mem::replace(body, SdkBody::taken()), LONGEST_ANSWER);
+        *body = SdkBody::from_body_1_x(limited);
+        Ok(())
+    }
+}
+
 #[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
 impl Intercept for Listener {
     fn name(&self) -> &'static str {
@@ -235,6 +265,7 @@ macro_rules! client {
                 clock: $clients.sdk.clock.clone(),
                 identities: $clients.sdk.identities.clone(),
             })
+            .interceptor(Measure)
             .build();
         $sdk::Client::from_conf(config)
     }};

@@ -324,6 +324,33 @@ async fn a_listing_without_an_end_is_given_up() {
     }
 }
 
+/// It ends with the time that a call has, and with the memory that an answer may take.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_goes_on_for_ever_is_given_up() {
+    let slowly = Spoil::Trickle(1, Duration::from_millis(900));
+    let at_once = Spoil::Trickle(64 << 10, Duration::ZERO);
+    for kind in kinds().await {
+        for spoil in [&slowly, &at_once] {
+            let (meddler, aws) = meddled(&kind).await;
+            let begun = tokio::time::Instant::now();
+            meddler.spoil(kind.create.1, spoil);
+            let outcome = kind.cloud.create(&aws, &kind.tuple).await;
+            assert_eq!(meddler.stop(), 1, "a write is sent once");
+            assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
+            assert!(begun.elapsed() < Duration::from_secs(30), "{spoil:?}");
+            assert!(meddler.trickled() < 8 << 20, "{}", meddler.trickled());
+            for operation in READS {
+                let (meddler, aws) = meddled(&kind).await;
+                meddler.spoil(operation, spoil);
+                let seen = aws.read(&kind.tuple).await;
+                let spoilt = meddler.stop();
+                assert_eq!(seen.is_err(), spoilt > 0, "{operation} {spoil:?}: {seen:?}");
+                assert!(meddler.trickled() < spoilt.max(1) * (8 << 20));
+            }
+        }
+    }
+}
+
 /// What AWS says ends in conditions, logs and audit lines.
 #[tokio::test(start_paused = true)]
 async fn what_aws_says_is_kept_short() {

@@ -1,6 +1,9 @@
 //! Something between us and AWS that spoils answers.
 
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -10,6 +13,9 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
+use futures::StreamExt;
+use http_body::Frame;
+use http_body_util::StreamBody;
 use proptest::sample::Index;
 use serde_json::Value;
 
@@ -34,10 +40,16 @@ pub(super) enum Spoil {
     },
     /// There is more, but nothing says where.
     MoreWithoutMark,
+    /// So many bytes come each time, so far apart, and never the last.
+    Trickle(usize, Duration),
 }
 
 #[derive(Clone, Debug, Default)]
-struct Order(Arc<Mutex<Option<(String, Spoil, usize)>>>, Page);
+struct Order(
+    Arc<Mutex<Option<(String, Spoil, usize)>>>,
+    Page,
+    Arc<AtomicUsize>,
+);
 
 /// The page that is there again and again.
 type Page = Arc<Mutex<Option<Vec<u8>>>>;
@@ -72,6 +84,11 @@ impl Meddler {
 
     pub(super) fn spoil(&self, operation: &str, spoil: &Spoil) {
         *self.order.0.lock().unwrap() = Some((operation.to_owned(), spoil.clone(), 0));
+    }
+
+    /// How many bytes have trickled.
+    pub(super) fn trickled(&self) -> usize {
+        self.order.2.load(Ordering::Relaxed)
     }
 
     /// How many answers were spoilt since that was asked for. None is spoilt any more.
@@ -114,6 +131,7 @@ impl HttpConnector for Connector {
         match spoil.0 {
             Spoil::Instead(status, body) => return answer(status, id(false), body.into_bytes()),
             Spoil::Posing(status, body) => return answer(status, id(true), body.into_bytes()),
+            Spoil::Trickle(bytes, apart) => return trickle(bytes, apart, &self.order.2),
             _ => {}
         }
         let page = Arc::clone(&self.order.1);
@@ -155,6 +173,32 @@ fn answer(status: u16, id: Option<&str>, body: Vec<u8>) -> HttpConnectorFuture {
     }
     HttpConnectorFuture::ready(Ok(response))
 }
+
+fn trickle(bytes: usize, apart: Duration, trickled: &Arc<AtomicUsize>) -> HttpConnectorFuture {
+    let trickled = Arc::clone(trickled);
+    let frames = futures::stream::unfold((), move |()| {
+        let trickled = Arc::clone(&trickled);
+        async move {
+            tokio::time::sleep(apart).await;
+            let before = trickled.fetch_add(bytes, Ordering::Relaxed);
+            // Who takes so much takes all: the test must end.
+            (before < TOO_MUCH).then(|| {
+                (
+                    Ok::<_, Infallible>(Frame::data(vec![b' '; bytes].into())),
+                    (),
+                )
+            })
+        }
+    });
+    let body = SdkBody::from_body_1_x(StreamBody::new(Box::pin(frames.fuse())));
+    let mut response = HttpResponse::new(StatusCode::try_from(200).unwrap(), body);
+    let headers = response.headers_mut();
+    headers.insert("x-amzn-requestid", "c0ffee");
+    HttpConnectorFuture::ready(Ok(response))
+}
+
+/// In bytes.
+const TOO_MUCH: usize = 256 << 20;
 
 fn spoilt(body: &[u8], spoil: &Spoil, time: usize) -> Vec<u8> {
     let text = String::from_utf8(body.to_vec()).unwrap();

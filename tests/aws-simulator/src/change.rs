@@ -175,6 +175,11 @@ pub enum Change {
     ExpireSessions {
         role_arn: String,
     },
+    /// Whatever sessions of a role (its ARN) that began so far ask for is denied, and they are not told why: what IAM does who "revokes
+    /// active sessions" (IAM guide, `id_roles_use_revoke-sessions`).
+    RevokeSessions {
+        role_arn: String,
+    },
 
     // Accounts and instances. An account that is closed is suspended, and leaves the organization in the end.
     AddAccount(SeedAccount),
@@ -292,10 +297,13 @@ impl Change {
             | Self::RenewGroupMember { .. }
             | Self::SetGroupExternalId { .. } => groups::apply(&mut hand, self),
             Self::ExpireSessions { role_arn } => {
-                let sessions = hand.world.sessions.values_mut();
-                sessions
-                    .filter(|session| session.caller.role_arn.as_ref() == Some(role_arn))
-                    .for_each(|session| session.expires = now);
+                let sessions = hand.world.sessions_of(role_arn);
+                sessions.for_each(|session| session.expires = now);
+                Ok(None)
+            }
+            Self::RevokeSessions { role_arn } => {
+                let sessions = hand.world.sessions_of(role_arn);
+                sessions.for_each(|session| session.revoked = true);
                 Ok(None)
             }
             Self::AddAccount(seed) => {

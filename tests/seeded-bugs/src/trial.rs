@@ -14,19 +14,25 @@ const QUICKLY_BUILT: &str = "profile.simulation.package.breakglass.opt-level=0";
 
 /// The tests after the random stories, the quick ones first: what they are called, their package and
 /// source, and which of them.
-const STAGES: [(&str, &str, &str, &[&str]); 3] = [
+const STAGES: [(&str, &str, &str, &[&str]); 4] = [
     (
         "simulation",
         "simulation",
         "tests/suite/main.rs",
-        &["faults::", "seeds::where_"],
+        &["faults::", "seeds::where_", "crashes::every_life"],
     ),
     ("library", "breakglass", "src/lib.rs", &[]),
     (
         "simulation",
         "simulation",
         "tests/suite/main.rs",
-        &["crashes::", "pauses::"],
+        &["crashes::a_crash", "pauses::"],
+    ),
+    (
+        "simulation",
+        "simulation",
+        "tests/suite/main.rs",
+        &["crashes::two_crashes"],
     ),
 ];
 

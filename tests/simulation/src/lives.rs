@@ -68,9 +68,19 @@ impl Life {
 
 /// All of them.
 pub fn lives() -> Vec<Life> {
-    let first = || grant("first", ASSIGNMENT, None, 5 * MINUTE);
-    let second = |start, expiry| Deed::Apply(grant("second", ASSIGNMENT, start, expiry));
-    let name = || first().name;
+    [ends(), overlaps(), changes()].concat()
+}
+
+fn first() -> Grant {
+    grant("first", ASSIGNMENT, None, 5 * MINUTE)
+}
+
+fn name() -> Name {
+    first().name
+}
+
+/// Of one grant, each ending in another way.
+fn ends() -> Vec<Life> {
     vec![
         life("an assignment expires", vec![(10, Deed::Apply(first()))]),
         life(
@@ -96,6 +106,20 @@ pub fn lives() -> Vec<Life> {
             ],
         ),
         life(
+            "a membership of a group is revoked",
+            vec![
+                (10, Deed::Apply(grant("first", GROUP, None, 5 * MINUTE))),
+                (2 * MINUTE, Deed::SetRevoked(name(), true)),
+            ],
+        ),
+        life(
+            "a membership of an IAM group is deleted",
+            vec![
+                (10, Deed::Apply(grant("first", IAM_GROUP, None, 5 * MINUTE))),
+                (2 * MINUTE, Deed::Delete(name())),
+            ],
+        ),
+        life(
             "it is deleted by force",
             vec![
                 (10, Deed::Apply(first())),
@@ -110,6 +134,13 @@ pub fn lives() -> Vec<Life> {
                 (12, Deed::Delete(name())),
             ],
         ),
+    ]
+}
+
+/// Of two grants of the same access.
+fn overlaps() -> Vec<Life> {
+    let second = |start, expiry| Deed::Apply(grant("second", ASSIGNMENT, start, expiry));
+    vec![
         life(
             "two overlap",
             vec![
@@ -131,6 +162,16 @@ pub fn lives() -> Vec<Life> {
                 (5 * MINUTE + 1, second(None, 8 * MINUTE)),
             ],
         ),
+        given_slowly(life(
+            "one comes while the other is being given",
+            vec![(10, Deed::Apply(first())), (11, second(None, 8 * MINUTE))],
+        )),
+    ]
+}
+
+/// Of one grant to which something is done.
+fn changes() -> Vec<Life> {
+    vec![
         life(
             "it is lengthened",
             vec![
@@ -164,6 +205,12 @@ pub fn lives() -> Vec<Life> {
             ],
         ),
     ]
+}
+
+/// The same where AWS takes seconds for each assignment.
+fn given_slowly(mut life: Life) -> Life {
+    life.story.setting.cloud.assignment_delay = 20_000;
+    life
 }
 
 /// A life in which that happens, under a policy that allows everything.

@@ -380,7 +380,11 @@ impl Stage {
             Deed::EndWatches => self.machines.api.end_watches(),
             people => {
                 match people {
-                    Deed::Aws(Change::ExpireSessions { .. }) => self.aws_disturbed(0),
+                    // A delegated administrator is refused that set everywhere until then.
+                    Deed::Aws(Change::ExpireSessions { .. } | Change::RevokeSessions { .. })
+                    | Deed::TakeByHand(_, cast::Target::Assignment(cast::MANAGEMENT, _)) => {
+                        self.aws_disturbed(0);
+                    }
                     // An account that was refused for long is tried again within so long.
                     Deed::Aws(Change::SetAccountStatus {
                         status: AccountStatus::Active,
@@ -396,10 +400,6 @@ impl Stage {
                         checker.on_changed_in_aws();
                     }
                     Deed::KeysExpire(lasts) => self.aws_disturbed(lasts),
-                    // A delegated administrator is refused that set everywhere until then.
-                    Deed::TakeByHand(_, cast::Target::Assignment(cast::MANAGEMENT, _)) => {
-                        self.aws_disturbed(0);
-                    }
                     _ => {}
                 }
                 self.people.act(&people);

@@ -106,6 +106,7 @@ fn assume_role(context: &mut Context<'_>, input: &Input<'_>) -> Answer {
             caller,
             token,
             expires,
+            revoked: false,
         },
     );
     Ok(answer)

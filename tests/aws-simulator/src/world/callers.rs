@@ -22,6 +22,8 @@ pub(crate) struct Session {
     pub(crate) caller: Caller,
     pub(crate) token: String,
     pub(crate) expires: Timestamp,
+    /// A policy of the role denies all that it asks for.
+    pub(crate) revoked: bool,
 }
 
 /// The account that a long-term access key names: `AKIA`, twelve digits, and anything.
@@ -46,6 +48,12 @@ impl World {
             user_id: format!("AIDA{account}OPERA"),
             role_arn: None,
         })
+    }
+
+    /// All that anybody has of that role.
+    pub(crate) fn sessions_of(&mut self, role_arn: &str) -> impl Iterator<Item = &mut Session> {
+        let sessions = self.sessions.values_mut();
+        sessions.filter(move |session| session.caller.role_arn.as_deref() == Some(role_arn))
     }
 
     /// Whether a service accepts these credentials (IAM guide, common errors).
@@ -95,13 +103,19 @@ impl World {
                 "The security token included in the request is expired",
             ));
         }
-        if !self.is_active(&caller.account) {
+        let denied = |why: String| {
             let code = code("AccessDenied", "AccessDeniedException");
-            return Err(ServiceError::new(
-                service,
-                code,
-                format!("Account {} is suspended", caller.account),
+            Err(ServiceError::new(service, code, why))
+        };
+        let session = self.sessions.get(&credentials.access_key_id);
+        if session.is_some_and(|session| session.revoked) {
+            let who = &caller.arn;
+            return denied(format!(
+                "User: {who} is not authorized to perform this action with an explicit deny in an identity-based policy"
             ));
+        }
+        if !self.is_active(&caller.account) {
+            return denied(format!("Account {} is suspended", caller.account));
         }
         Ok(caller)
     }

@@ -98,6 +98,19 @@ async fn credentials_can_be_made_to_expire() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn sessions_that_are_revoked_are_denied_everything_and_new_ones_are_not() {
+    let cloud = Cloud::example();
+    let iam = aws_sdk_iam::Client::new(&cloud.config_of(assume(&cloud).await, "us-east-1"));
+    iam.list_users().send().await.unwrap();
+    cloud.change(&Change::RevokeSessions {
+        role_arn: ROLE.to_owned(),
+    });
+    assert_eq!(code(iam.list_users().send().await), "AccessDenied");
+    let later = aws_sdk_iam::Client::new(&cloud.config_of(assume(&cloud).await, "us-east-1"));
+    later.list_users().send().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_role_that_is_not_there_can_not_be_assumed() {
     let cloud = Cloud::example();
     let try_role = |arn: &'static str| {

@@ -246,6 +246,11 @@ impl Checker {
             self.ask("R12", seen, || {
                 format!("{who} was called active without being in AWS: {row:?}")
             });
+            let since = self.claimed.get(&claim.uid).copied().unwrap_or(self.begin);
+            let asked = self.was_asked_since(&key, since);
+            self.ask("R12", asked, || {
+                format!("{who} was called active by what was asked before its claim of {since}")
+            });
         }
     }
 

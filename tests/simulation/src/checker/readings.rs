@@ -61,6 +61,16 @@ impl Checker {
         self.readings.0.entry(reading).or_default().push(call.time);
     }
 
+    /// Whether a reading, or a Create, was begun since then whose answer tells that it is there.
+    pub(super) fn was_asked_since(&self, key: &Key, since: Timestamp) -> bool {
+        let read = self.readings.0.get(&Reading::from(key));
+        let read = read
+            .and_then(|all| all.last())
+            .is_some_and(|at| *at >= since);
+        let created = self.created.get(key).is_some_and(|at| *at >= since);
+        read || created
+    }
+
     /// It is called gone, and has been since then: two readings say so that lie a settle window apart.
     pub(super) fn ask_for_two_readings(&mut self, name: &str, key: &Key, row: &Row) {
         let window = match key {

@@ -36,7 +36,9 @@ fn a_crash_after_any_write_is_survived() {
 /// Fault 3. R3, R4, R5, R9.
 #[test]
 fn two_crashes_after_any_two_writes_are_survived() {
-    side_by_side(&lives(), |life| {
+    let two = lives().into_iter().map(|life| life.with(2, false));
+    let all: Vec<_> = lives().into_iter().chain(two).collect();
+    side_by_side(&all, |life| {
         let writes = play(&life.story, &Direction::default()).writes_sent;
         let (mut pairs, mut played) = (0, 0);
         for first in 1..=writes {
@@ -51,7 +53,11 @@ fn two_crashes_after_any_two_writes_are_survived() {
                 pairs += 1;
             }
         }
-        println!("{}: {played} of {pairs} pairs", life.name);
+        let replicas = life.story.setting.replicas;
+        println!(
+            "{}: {played} of {pairs} pairs, replicas: {replicas}",
+            life.name
+        );
     });
 }
 

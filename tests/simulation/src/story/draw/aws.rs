@@ -134,9 +134,14 @@ pub(super) fn outages(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
             2 => Deed::Outage(Outage::Iam, lasts),
             3 => Deed::Outage(Outage::Throttling(random.pick(&[50, 90, 100])), lasts),
             4 => Deed::KeysExpire(lasts),
-            _ => Deed::Aws(Change::ExpireSessions {
-                role_arn: role_arn(random.pick(&IAM_ACCOUNTS)),
-            }),
+            _ => {
+                let role_arn = role_arn(random.pick(&IAM_ACCOUNTS));
+                Deed::Aws(if random.chance(0.5) {
+                    Change::ExpireSessions { role_arn }
+                } else {
+                    Change::RevokeSessions { role_arn }
+                })
+            }
         };
         deeds.push((at, deed));
     }

@@ -140,13 +140,17 @@ fn one_listing_that_shows_nothing_does_not_prove_that_a_lost_delete_took_effect(
 #[test]
 fn sessions_of_our_role_that_somebody_ends_hold_up_no_revoke() {
     let role_arn = role_arn(IAM_ACCOUNTS[0]);
-    let ended = Change::ExpireSessions { role_arn };
-    let report = kept(&life(
-        "our sessions are ended",
-        vec![first(IAM_GROUP), (4 * MINUTE, Deed::Aws(ended))],
-    ));
-    assert!(report.lateness.iter().all(|late| *late <= 5), "{report:?}");
-    assert!(!report.lateness.is_empty(), "{report:?}");
+    let expire = Change::ExpireSessions {
+        role_arn: role_arn.clone(),
+    };
+    for ended in [expire, Change::RevokeSessions { role_arn }] {
+        let report = kept(&life(
+            "our sessions are ended",
+            vec![first(IAM_GROUP), (4 * MINUTE, Deed::Aws(ended))],
+        ));
+        assert!(report.lateness.iter().all(|late| *late <= 5), "{report:?}");
+        assert!(!report.lateness.is_empty(), "{report:?}");
+    }
 }
 
 /// Nothing depends on the mark. R3.
@@ -303,7 +307,10 @@ fn keys_and_sessions_that_expire_are_used_again_when_they_are_renewed() {
     let role_arn = role_arn(IAM_ACCOUNTS[0]);
     for deed in [
         Deed::KeysExpire(30 * MINUTE),
-        Deed::Aws(Change::ExpireSessions { role_arn }),
+        Deed::Aws(Change::ExpireSessions {
+            role_arn: role_arn.clone(),
+        }),
+        Deed::Aws(Change::RevokeSessions { role_arn }),
     ] {
         for at in [11, 4 * MINUTE] {
             for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
@@ -349,7 +356,7 @@ fn what_is_stuck_delays_only_itself() {
         account: IAM_ACCOUNTS[1].to_owned(),
         role: ROLE.to_owned(),
     };
-    let no_sessions = Change::ExpireSessions {
+    let no_sessions = Change::RevokeSessions {
         role_arn: role_arn(IAM_ACCOUNTS[1]),
     };
     for (stuck, changes) in [
