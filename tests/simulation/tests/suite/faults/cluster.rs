@@ -286,6 +286,31 @@ fn what_is_removed_is_not_taken_away_again_when_no_watch_tells_of_it() {
     }
 }
 
+/// R9. An entry goes a settle window after its last grant: who claims it at that moment finds it, or makes a new one.
+#[test]
+fn a_claim_that_is_made_while_its_entry_is_removed_is_not_lost() {
+    let late = Trouble {
+        percent: 50,
+        only_writes: true,
+        ..trouble(Api::Late(3), MINUTE)
+    };
+    for seed in 0..6 {
+        for at in MINUTE + 57..MINUTE + 75 {
+            let mut life = life(
+                "removed, and asked for again",
+                vec![
+                    first(ASSIGNMENT),
+                    (MINUTE, Deed::Delete(name())),
+                    (MINUTE + 50, Deed::ApiTrouble(late.clone())),
+                    second(at, None, 8 * MINUTE),
+                ],
+            );
+            life.story.seed = seed;
+            kept(&life);
+        }
+    }
+}
+
 // What is done to the cluster, and in it.
 
 /// Fault 47. R4, R8.
