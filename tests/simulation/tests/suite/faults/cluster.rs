@@ -231,6 +231,29 @@ fn without_the_ledger_nothing_is_given_and_what_expires_is_taken_away() {
     }
 }
 
+/// Faults 20, 42. R6, R12.
+/// It is recorded when the ledger is back, for it may still come: nobody counts on the access until it can't any more.
+#[test]
+fn a_delete_without_the_ledger_that_arrives_late_takes_nothing_from_whoever_came_since() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        for late in [15, 25, 40, 55] {
+            for down in [65, 70, 80] {
+                let back = 4 * MINUTE + down;
+                let again = grant("second", target, None, 9 * MINUTE);
+                kept(&life(
+                    "deleted without a record, late",
+                    vec![
+                        first(target),
+                        api(4 * MINUTE, Api::Lost, down),
+                        aws_writes(4 * MINUTE + 50, Aws::Late(late), 25),
+                        (back + 1, Deed::Apply(again)),
+                    ],
+                ));
+            }
+        }
+    }
+}
+
 /// Fault 43. L1, L2.
 /// What is done does not hang on what is told.
 #[test]
