@@ -87,27 +87,25 @@ async fn an_assumed_role_acts_in_its_own_account_until_it_expires() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_can_be_made_to_expire() {
-    let cloud = Cloud::example();
-    let iam = aws_sdk_iam::Client::new(&cloud.config_of(assume(&cloud).await, "us-east-1"));
-    iam.list_users().send().await.unwrap();
-    cloud.change(&Change::ExpireSessions {
-        role_arn: ROLE.to_owned(),
-    });
-    assert_eq!(code(iam.list_users().send().await), "ExpiredToken");
-}
-
-#[tokio::test(start_paused = true)]
-async fn sessions_that_are_revoked_are_denied_everything_and_new_ones_are_not() {
-    let cloud = Cloud::example();
-    let iam = aws_sdk_iam::Client::new(&cloud.config_of(assume(&cloud).await, "us-east-1"));
-    iam.list_users().send().await.unwrap();
-    cloud.change(&Change::RevokeSessions {
-        role_arn: ROLE.to_owned(),
-    });
-    assert_eq!(code(iam.list_users().send().await), "AccessDenied");
-    let later = aws_sdk_iam::Client::new(&cloud.config_of(assume(&cloud).await, "us-east-1"));
-    later.list_users().send().await.unwrap();
+async fn sessions_can_be_ended_and_new_ones_begun() {
+    let role_arn = || ROLE.to_owned();
+    let (expire, revoke) = (
+        Change::ExpireSessions {
+            role_arn: role_arn(),
+        },
+        Change::RevokeSessions {
+            role_arn: role_arn(),
+        },
+    );
+    for (change, said) in [(expire, "ExpiredToken"), (revoke, "AccessDenied")] {
+        let cloud = Cloud::example();
+        let iam = aws_sdk_iam::Client::new(&cloud.config_of(assume(&cloud).await, "us-east-1"));
+        iam.list_users().send().await.unwrap();
+        cloud.change(&change);
+        assert_eq!(code(iam.list_users().send().await), said);
+        let later = aws_sdk_iam::Client::new(&cloud.config_of(assume(&cloud).await, "us-east-1"));
+        later.list_users().send().await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]
