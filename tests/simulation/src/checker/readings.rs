@@ -61,7 +61,7 @@ impl Checker {
         self.readings.0.entry(reading).or_default().push(call.time);
     }
 
-    /// Whether a reading, or a Create, was begun since then whose answer tells that it is there.
+    /// Whether a reading, or a Create, was begun since then.
     pub(super) fn was_asked_since(&self, key: &Key, since: Timestamp) -> bool {
         let read = self.readings.0.get(&Reading::from(key));
         let read = read
