@@ -1,5 +1,5 @@
-//! Which test notices a bug: random stories first, then those about one fault or a crowd, then the tests of the
-//! library, then the stories about crashes and pauses, which take longest.
+//! Which test notices a bug: random stories first, then those about one fault, a crowd or one short life, then the
+//! tests of the library, then the stories about a crash or a pause, then those about two crashes, which take longest.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
