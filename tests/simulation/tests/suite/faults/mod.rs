@@ -9,19 +9,14 @@ mod people;
 use simulation::cast::Target;
 use simulation::lives::{ASSIGNMENT, Life, grant, life};
 use simulation::report::Report;
-use simulation::stage::{Direction, play};
+use simulation::stage::Direction;
 use simulation::story::{Api, Aws, Deed, Name, Second, Trouble};
-
-use crate::assert_kept;
 
 const MINUTE: Second = 60;
 const ALICE: &str = "alice@example.com";
 
 fn kept(life: &Life) -> Report {
-    let direction = Direction::default();
-    let report = play(&life.story, &direction);
-    assert_kept(life, &direction, &report);
-    report
+    crate::kept(life, &Direction::default())
 }
 
 /// A grant of five minutes, from second 10 on.
