@@ -114,12 +114,8 @@ fn main() -> ExitCode {
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
     let begun = Instant::now();
     let next = AtomicU64::new(args.from);
-    let end = args.from
-        + if args.what.life.is_some() {
-            1
-        } else {
-            args.seeds
-        };
+    let stories = args.what.life.as_ref().map_or(args.seeds, |_| 1);
+    let end = args.from + stories;
     let (total, broken) = (Mutex::new(Report::default()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..jobs {
@@ -154,13 +150,13 @@ fn main() -> ExitCode {
     });
     let took = begun.elapsed();
     let total = total.into_inner().unwrap_or_else(PoisonError::into_inner);
-    tell(&total, args.seeds, took);
+    tell(&total, stories, took);
     let mut broken = broken.into_inner().unwrap_or_else(PoisonError::into_inner);
     broken.sort_unstable();
     let Some((seed, rule)) = broken.first() else {
         return ExitCode::SUCCESS;
     };
-    println!("\n{} of {} stories broke a rule", broken.len(), args.seeds);
+    println!("\n{} of {stories} stories broke a rule", broken.len());
     if args.shrink > 0 {
         let short = shrink(&args.story(*seed), &direction, rule, args.shrink);
         println!("The shortest story found that breaks {rule}:\n{short}");

@@ -182,7 +182,7 @@ impl Stage {
             api.define(&definition).expect("a definition");
         }
         let network = Network::new(random.split(1));
-        let checker = Checker::new(api.clone(), aws.clone(), base, &story.setting);
+        let checker = Checker::new(api.clone(), aws.clone(), base, story);
         let (observer, crashes) = Observer::new(network.clone(), checker, direction);
         let observer = Arc::new(observer);
         // The observer holds the API: were it held in turn, no story would ever be freed.

@@ -33,6 +33,28 @@ pub struct Story {
     pub still: Second,
 }
 
+impl Story {
+    /// How long what people ask for may take at most, where nothing but the death of a controller holds
+    /// it up: another sees that the lease has ended, or the same comes back. None where anything else may.
+    pub fn promptness(&self) -> Option<Second> {
+        let Setting {
+            crowd, lag, cloud, ..
+        } = &self.setting;
+        let unhindered = |(_, deed): &(Second, Deed)| match deed {
+            Deed::Apply(_)
+            | Deed::SetExpiry(..)
+            | Deed::SetRevoked(..)
+            | Deed::Delete(_)
+            | Deed::PutPolicy(..) => true,
+            Deed::ApiTrouble(trouble) => trouble.kind == Api::NoLease,
+            _ => false,
+        };
+        let quick = cloud.assignment_delay <= 2_000 && !cloud.crowded;
+        (quick && *crowd == 0 && *lag == 0 && self.deeds.iter().all(unhindered))
+            .then_some(self.setting.lease * 6 / 5 + 60)
+    }
+}
+
 /// What stays the same throughout a story.
 #[derive(Clone, Debug)]
 pub struct Setting {

@@ -18,10 +18,10 @@ impl Checker {
     pub fn on_tick(&mut self) {
         self.look_at_aws();
         let now = self.aws.now();
+        self.ask_what_is_wanted(now);
         if now <= self.settled_since() {
             return;
         }
-        self.ask_what_is_wanted(now);
         let ledgers = self.ledgers.iter();
         let unsaid: Vec<_> = ledgers
             .filter(|(_, ledger)| self.is_overdue(ledger, now))

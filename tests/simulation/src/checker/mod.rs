@@ -26,7 +26,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::replica::Run;
-use crate::story::{Second, Setting, clock};
+use crate::story::{Second, Story, clock};
 use grants::Written;
 use ledgers::Ledger;
 use order::Line;
@@ -93,6 +93,8 @@ pub struct Checker {
     iam_staleness: SignedDuration,
     settings: Settings,
     lease: SignedDuration,
+    /// How long giving and taking may last, where nothing holds it up but a controller's death.
+    promptness: Option<SignedDuration>,
     /// Whether controllers come from an account to which Identity Center is delegated.
     delegated: bool,
     /// When controllers read what, of late.
@@ -143,8 +145,11 @@ pub struct Checker {
 
 impl Checker {
     /// Before anything has happened.
-    pub fn new(api: ApiSimulator, aws: Simulator, begin: Timestamp, setting: &Setting) -> Self {
+    pub fn new(api: ApiSimulator, aws: Simulator, begin: Timestamp, story: &Story) -> Self {
+        let setting = &story.setting;
         let cloud = &setting.cloud;
+        let seconds =
+            |seconds: u64| SignedDuration::from_secs(seconds.try_into().unwrap_or(i64::MAX));
         let millis =
             |millis: u64| SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
         Self {
@@ -154,7 +159,8 @@ impl Checker {
             staleness: millis(cloud.staleness),
             iam_staleness: millis(cloud.iam_staleness),
             settings: setting.settings.clone(),
-            lease: SignedDuration::from_secs(setting.lease.try_into().unwrap_or(i64::MAX)),
+            lease: seconds(setting.lease),
+            promptness: story.promptness().map(seconds),
             delegated: setting.delegated,
             readings: Readings::default(),
             written: Written::default(),

@@ -83,20 +83,26 @@ impl Checker {
 
     /// Asked from time to time, while nothing keeps a controller from its work.
     pub(super) fn ask_what_is_wanted(&mut self, now: Timestamp) {
-        let since = self.settled_since().max(self.aws_undisturbed_since);
-        if self.restored.is_some() || !self.all_clocks_are_right() || now < since + GONE_WITHIN {
+        let (since, gone, given) = match self.promptness {
+            Some(promptness) => (self.all_undisturbed_since(), promptness, promptness),
+            None => (
+                self.settled_since().max(self.aws_undisturbed_since),
+                GONE_WITHIN,
+                GIVEN_WITHIN,
+            ),
+        };
+        if self.restored.is_some() || !self.all_clocks_are_right() || now < since + gone {
             return;
         }
         let world = self.aws.truth();
-        self.ask_whether_gone(&world, now);
-        if now >= since + GIVEN_WITHIN {
-            self.ask_whether_given(&world, now);
+        self.ask_whether_gone(&world, now - gone, now);
+        if now >= since + given {
+            self.ask_whether_given(&world, now - given, now);
         }
     }
 
     /// Who has been to have access for long has it.
-    fn ask_whether_given(&mut self, world: &Truth, now: Timestamp) {
-        let from = now - GIVEN_WITHIN;
+    fn ask_whether_given(&mut self, world: &Truth, from: Timestamp, now: Timestamp) {
         let (mut asked, mut missing) = (0, Vec::new());
         for history in self.written.grants.values() {
             let Some(wanted) = self.wanted(history, from, now) else {
@@ -159,8 +165,7 @@ impl Checker {
     }
 
     /// What nobody has been allowed for long is gone.
-    fn ask_whether_gone(&mut self, world: &Truth, now: Timestamp) {
-        let from = now - GONE_WITHIN;
+    fn ask_whether_gone(&mut self, world: &Truth, from: Timestamp, now: Timestamp) {
         if from < self.changed_in_aws {
             return;
         }

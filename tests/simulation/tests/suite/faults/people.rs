@@ -285,9 +285,9 @@ fn edits_while_access_is_being_given_count() {
 fn a_grant_that_was_about_to_be_claimed_and_can_not_be_read_any_more_can_be_deleted() {
     let deeds = vec![(11, Deed::Garble(name())), (12, Deed::Delete(name()))];
     let life = life("held half-way", [vec![first(ASSIGNMENT)], deeds].concat());
-    // The first write is the finalizer.
+    // The first write is the status of the policy, the second the finalizer.
     let direction = Direction {
-        crash_at: vec![1],
+        crash_at: vec![2],
         ..Direction::default()
     };
     crate::kept(&life, &direction);
