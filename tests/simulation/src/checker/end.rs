@@ -29,7 +29,7 @@ impl Checker {
             .collect();
         let (unseen, silent): (Vec<_>, Vec<_>) = unsaid
             .into_iter()
-            .partition(|(_, ledger)| self.can_not_be_seen(ledger));
+            .partition(|(_, ledger)| self.can_not_be_seen(ledger, now));
         let silent: Vec<_> = silent.into_iter().map(|(name, _)| name.clone()).collect();
         if !unseen.is_empty() {
             self.residue("given again by a person, and AWS answers no look");
@@ -71,14 +71,13 @@ impl Checker {
         there && !covered && last.is_some_and(|end| now.duration_since(end) > LOUD_BY)
     }
 
-    /// Whether a person gave it once more after it was seen to be gone, and the ledger says that AWS does
-    /// not answer.
-    fn can_not_be_seen(&self, ledger: &Ledger) -> bool {
+    /// Whether a person gave it once more after it was seen to be gone, and AWS has not answered as it
+    /// should for long enough since that somebody must have looked.
+    fn can_not_be_seen(&self, ledger: &Ledger, now: Timestamp) -> bool {
         let row = self.rows.get(&Key::from(&ledger.spec().tuple));
-        let status = ledger.access.status.as_ref();
         row.is_some_and(|row| row.by == Whose::OthersWhileOurs)
             && ledger.spec().first_absent_time.is_some()
-            && status.is_some_and(|status| status.last_error.is_some())
+            && now < self.aws_undisturbed_since + LOUD_BY
     }
 
     /// All grants have ended, and all that went wrong is long over.
