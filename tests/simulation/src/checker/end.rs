@@ -71,12 +71,14 @@ impl Checker {
         there && !covered && last.is_some_and(|end| now.duration_since(end) > LOUD_BY)
     }
 
-    /// Whether a person gave it once more after it was seen to be gone, and AWS has not answered as it
-    /// should for long enough since that somebody must have looked.
+    /// Whether a person gave it once more after it was seen to be gone, and AWS does not answer: the
+    /// ledger says so, and it has not answered as it should for long enough that somebody must have looked.
     fn can_not_be_seen(&self, ledger: &Ledger, now: Timestamp) -> bool {
         let row = self.rows.get(&Key::from(&ledger.spec().tuple));
+        let status = ledger.access.status.as_ref();
         row.is_some_and(|row| row.by == Whose::OthersWhileOurs)
             && ledger.spec().first_absent_time.is_some()
+            && status.is_some_and(|status| status.last_error.is_some())
             && now < self.aws_undisturbed_since + LOUD_BY
     }
 
