@@ -2,8 +2,10 @@
 //!
 //! A line `Fault 7. R3.` above a test puts it into `tests/FAULTS.md`.
 
+mod api_server;
 mod aws;
-mod cluster;
+mod controller;
+mod ledger;
 mod people;
 
 use simulation::cast::Target;

@@ -1,0 +1,216 @@
+//! The API server, and what is done in it.
+
+use simulation::cast::PEOPLE;
+use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
+use simulation::story::{Api, Deed, Grant, Trouble};
+
+use super::{MINUTE, api, first, kept, kill, name, second, trouble};
+
+/// Fault 5. R1, R8.
+#[test]
+fn a_watch_that_is_far_behind_at_the_start_grants_nothing_that_has_ended() {
+    kept(&life(
+        "revoked while down, and the watch is late",
+        vec![
+            first(ASSIGNMENT),
+            kill(MINUTE, MINUTE),
+            (90, Deed::SetRevoked(name(), true)),
+            api(2 * MINUTE, Api::EventLate(50), 3 * MINUTE),
+        ],
+    ));
+}
+
+/// Fault 6. R3, L1.
+#[test]
+fn edits_of_which_no_event_comes_are_seen_as_one() {
+    kept(&life(
+        "made, lengthened, shortened and revoked unseen",
+        vec![
+            api(5, Api::EventLost, 5 * MINUTE),
+            first(ASSIGNMENT),
+            (20, Deed::SetExpiry(name(), 9 * MINUTE)),
+            (40, Deed::SetExpiry(name(), 6 * MINUTE)),
+            (3 * MINUTE, Deed::SetRevoked(name(), true)),
+        ],
+    ));
+}
+
+/// Fault 7. R3.
+#[test]
+fn a_delete_that_the_watch_loses_ends_access_all_the_same() {
+    kept(&life(
+        "deleted by force, and no event of it",
+        vec![
+            first(ASSIGNMENT),
+            api(MINUTE, Api::EventLost, 2 * MINUTE),
+            (90, Deed::DeleteByForce(name())),
+        ],
+    ));
+}
+
+/// Fault 8. L2.
+#[test]
+fn a_watch_that_falls_silent_delays_no_expiry() {
+    let report = kept(&life(
+        "silent watches",
+        vec![first(ASSIGNMENT), api(MINUTE, Api::WatchSilent, 8 * MINUTE)],
+    ));
+    assert_eq!(report.lateness, [0]);
+}
+
+/// Fault 9. R1, L1.
+#[test]
+fn watches_that_are_told_that_their_history_is_gone_begin_anew() {
+    kept(&life(
+        "compacted, expired and restarted",
+        vec![
+            first(ASSIGNMENT),
+            (30, Deed::Compact),
+            (31, Deed::EndWatches),
+            api(MINUTE, Api::WatchExpired, MINUTE),
+            second(70, None, 8 * MINUTE),
+        ],
+    ));
+}
+
+/// Fault 10. R3, R4, R8.
+#[test]
+fn a_backup_that_is_put_back_revives_nothing_and_leaves_nothing() {
+    for bump in [false, true] {
+        for (made, back) in [(2, 3), (2, 7), (6, 8)] {
+            kept(&life(
+                "put back from a backup",
+                vec![
+                    first(ASSIGNMENT),
+                    (made * MINUTE, Deed::Backup),
+                    (back * MINUTE, Deed::Restore { bump }),
+                    second(9 * MINUTE, None, 11 * MINUTE),
+                ],
+            ));
+        }
+    }
+}
+
+/// Fault 43. L1, L2.
+/// What is done does not hang on what is told.
+#[test]
+fn statuses_that_can_never_be_written_delay_nothing() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        let given = (10, Deed::Apply(grant("first", target, None, 5 * MINUTE)));
+        // What is claimed is written into the status first.
+        let never = api(MINUTE, Api::StatusConflict, 8 * MINUTE);
+        let calm = kept(&life("calm", vec![given.clone()]));
+        let report = kept(&life("no status", vec![given, never]));
+        let (writes, refused) = (calm.writes_sent, report.writes_sent);
+        assert!(writes < refused, "{target:?}: nothing was tried again");
+        let late = report.lateness.first();
+        assert!(late.is_some_and(|late| *late <= 5), "{target:?}: {late:?}");
+        assert_eq!(report.asked["R2"], 1, "{target:?} was given once");
+    }
+}
+
+/// Fault 43. L1, L5.
+#[test]
+fn writes_that_always_conflict_stop_nothing_for_ever() {
+    let conflict = Trouble {
+        percent: 70,
+        ..trouble(Api::Conflict, 10 * MINUTE)
+    };
+    kept(&life(
+        "conflicts",
+        vec![first(ASSIGNMENT), (5, Deed::ApiTrouble(conflict))],
+    ));
+}
+
+/// Fault 9. R1, L1, L2.
+#[test]
+fn an_api_server_that_knows_nothing_yet_is_asked_again() {
+    for at in [5, 11, 4 * MINUTE] {
+        for lasts in [2, 3 * MINUTE] {
+            let report = kept(&life(
+                "started anew, and initializing",
+                vec![
+                    first(ASSIGNMENT),
+                    (at, Deed::EndWatches),
+                    api(at, Api::Initializing, lasts),
+                ],
+            ));
+            assert!(report.lateness.iter().all(|late| *late <= 5), "{report:?}");
+        }
+    }
+}
+
+/// Fault 35. R3, R9.
+#[test]
+fn a_namespace_that_is_deleted_takes_its_access_with_it() {
+    for at in [10, 11, 12, MINUTE] {
+        let report = kept(&life(
+            "the namespace is deleted",
+            vec![
+                first(ASSIGNMENT),
+                (10, Deed::Apply(grant("iam", IAM_GROUP, None, 5 * MINUTE))),
+                (at, Deed::DeleteNamespace("breakglass")),
+            ],
+        ));
+        assert!(report.lateness.iter().all(|late| *late <= 5), "{report:?}");
+    }
+}
+
+/// One kind is listed long before another.
+#[test]
+fn at_a_start_that_takes_its_time_nothing_ends_early_before_all_kinds_are_listed() {
+    for seed in 0..8 {
+        let refused = Trouble {
+            percent: 80,
+            ..trouble(Api::Refused(503), 2 * MINUTE)
+        };
+        let mut life = life(
+            "most requests are refused at the start",
+            vec![
+                (
+                    10,
+                    Deed::Apply(grant("first", ASSIGNMENT, None, 12 * MINUTE)),
+                ),
+                kill(MINUTE, MINUTE),
+                (90, Deed::SetRevoked(name(), true)),
+                (2 * MINUTE - 1, Deed::ApiTrouble(refused)),
+            ],
+        );
+        life.story.seed = seed;
+        assert!(kept(&life).asked["R11"] >= 2);
+    }
+}
+
+/// Two work on the same without a lease, and one of them hears of claims whose grants it does not know.
+///
+/// Faults 6, 12. R6, R10.
+#[test]
+fn who_misses_most_events_ends_nothing_early() {
+    for seed in 0..4 {
+        let lost = Trouble {
+            replica: Some(1),
+            percent: 85,
+            ..trouble(Api::EventLost, 6 * MINUTE)
+        };
+        let grants = (0..6).map(|number| {
+            let name = format!("grant-{number}");
+            let user = PEOPLE[number % PEOPLE.len()];
+            let grant = grant(&name, ASSIGNMENT, None, 8 * MINUTE);
+            (
+                20 + 10 * number as u64,
+                Deed::Apply(Grant { user, ..grant }),
+            )
+        });
+        let troubles = [
+            (0, Deed::ApiTrouble(trouble(Api::NoLease, 16 * MINUTE))),
+            (1, Deed::ApiTrouble(lost)),
+        ];
+        let mut life = life(
+            "one of two misses most events",
+            troubles.into_iter().chain(grants).collect(),
+        );
+        life.story.setting.replicas = 2;
+        life.story.seed = seed;
+        kept(&life);
+    }
+}

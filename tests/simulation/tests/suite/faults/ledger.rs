@@ -1,0 +1,168 @@
+//! The ledger: out of reach, lost, or deleted by somebody.
+
+use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
+use simulation::story::{Api, Aws, Deed, Trouble};
+
+use super::{MINUTE, api, aws, aws_writes, first, kept, name, second};
+
+/// Fault 42. R5.
+#[test]
+fn without_the_ledger_nothing_is_given_and_what_expires_is_taken_away() {
+    for kind in [Api::Refused(500), Api::Lost, Api::Hang, Api::Unanswered] {
+        let report = kept(&life(
+            "no ledger",
+            vec![first(ASSIGNMENT), api(4 * MINUTE, kind, 8 * MINUTE)],
+        ));
+        let late = report.lateness.iter().max();
+        assert!(late.is_some_and(|late| *late <= 60), "{kind:?}: {late:?}");
+    }
+}
+
+/// Faults 20, 42. R6, R12.
+/// It is recorded when the ledger is back, for it may still come: nobody counts on the access until it can't any more.
+#[test]
+fn a_delete_without_the_ledger_that_arrives_late_takes_nothing_from_whoever_came_since() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        for late in [15, 25, 40, 55] {
+            for down in [65, 70, 80] {
+                let back = 4 * MINUTE + down;
+                let again = grant("second", target, None, 9 * MINUTE);
+                kept(&life(
+                    "deleted without a record, late",
+                    vec![
+                        first(target),
+                        api(4 * MINUTE, Api::Lost, down),
+                        aws_writes(4 * MINUTE + 50, Aws::Late(late), 25),
+                        (back + 1, Deed::Apply(again)),
+                    ],
+                ));
+            }
+        }
+    }
+}
+
+/// Fault 42. R5, R10.
+/// AWS is away when the second replica takes a revoke over: before it can put itself down as the one who may delete, the API
+/// server is away too.
+#[test]
+fn who_was_not_yet_named_in_the_ledger_deletes_nothing_without_it() {
+    for replica in [0, 1] {
+        let dies = Deed::Kill {
+            replica,
+            down: 10 * MINUTE,
+            same_pod: false,
+        };
+        let mut life = life(
+            "taken over, and not yet put down",
+            vec![
+                first(ASSIGNMENT),
+                aws(2 * MINUTE - 5, Aws::Lost, 2 * MINUTE + 55),
+                (2 * MINUTE, Deed::SetRevoked(name(), true)),
+                (2 * MINUTE + 5, dies),
+                api(4 * MINUTE + 45, Api::Lost, 2 * MINUTE),
+            ],
+        );
+        life.story.setting.replicas = 2;
+        kept(&life);
+    }
+}
+
+/// Faults 7, 8. R4.
+/// An entry that is closed and removed ends the right to act without it, whatever a watch shows still.
+#[test]
+fn what_is_removed_is_not_taken_away_again_when_no_watch_tells_of_it() {
+    let refused = Trouble {
+        percent: 50,
+        ..trouble(Api::Refused(500), 5 * MINUTE)
+    };
+    for seed in 0..60 {
+        let mut life = life(
+            "removed, and shown still",
+            vec![
+                first(ASSIGNMENT),
+                (MINUTE, Deed::Delete(name())),
+                api(MINUTE + 5, Api::WatchSilent, 5 * MINUTE),
+                (MINUTE + 6, Deed::EndWatches),
+                (2 * MINUTE, Deed::ApiTrouble(refused.clone())),
+            ],
+        );
+        life.story.seed = seed;
+        kept(&life);
+    }
+}
+
+/// R9. An entry goes a settle window after its last grant: who claims it at that moment finds it, or makes a new one.
+#[test]
+fn a_claim_that_is_made_while_its_entry_is_removed_is_not_lost() {
+    let late = Trouble {
+        percent: 50,
+        only_writes: true,
+        ..trouble(Api::Late(3), MINUTE)
+    };
+    for seed in 0..6 {
+        for at in MINUTE + 57..MINUTE + 75 {
+            let mut life = life(
+                "removed, and asked for again",
+                vec![
+                    first(ASSIGNMENT),
+                    (MINUTE, Deed::Delete(name())),
+                    (MINUTE + 50, Deed::ApiTrouble(late.clone())),
+                    second(at, None, 8 * MINUTE),
+                ],
+            );
+            life.story.seed = seed;
+            kept(&life);
+        }
+    }
+}
+
+/// Fault 47. R4, R8.
+#[test]
+fn without_the_ledger_nothing_that_stands_is_taken_away_and_nothing_ended_is_given() {
+    for by_force in [false, true] {
+        for at in [9, 10, 11, 12, 13, 2 * MINUTE, 5 * MINUTE, 5 * MINUTE + 2] {
+            let deeds = vec![
+                (5, Deed::GiveByHand("bob@example.com", ASSIGNMENT)),
+                first(ASSIGNMENT),
+                (10, Deed::Apply(grant("iam", IAM_GROUP, None, 5 * MINUTE))),
+                (10, Deed::Apply(grant("ended", GROUP, None, 5 * MINUTE))),
+                (
+                    MINUTE,
+                    Deed::SetRevoked(grant("ended", GROUP, None, 0).name, true),
+                ),
+                (at, Deed::LoseLedger { by_force }),
+                (
+                    at + 1,
+                    Deed::SetRevoked(grant("ended", GROUP, None, 0).name, false),
+                ),
+                second(10 * MINUTE, None, 12 * MINUTE),
+            ];
+            kept(&life("the ledger is lost", deeds));
+        }
+    }
+}
+
+/// Fault 47. R3, R9.
+#[test]
+fn entries_of_the_ledger_that_somebody_deletes_stay_until_their_access_is_gone() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        for at in [10, 11, 12, 13, 2 * MINUTE, 5 * MINUTE, 5 * MINUTE + 2] {
+            let report = kept(&life(
+                "the ledger is deleted",
+                vec![
+                    first(target),
+                    (at, Deed::DeleteLedger),
+                    (
+                        3 * MINUTE,
+                        Deed::Apply(grant("more", target, None, 8 * MINUTE)),
+                    ),
+                    (
+                        11 * MINUTE,
+                        Deed::Apply(grant("later", target, None, 13 * MINUTE)),
+                    ),
+                ],
+            ));
+            assert!(report.asked["R2"] >= 1, "{report:?}");
+        }
+    }
+}
