@@ -4,6 +4,7 @@
 //! wrong, theirs counts: access must end on time though somebody has set the clock of a node.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -11,6 +12,9 @@ use tokio::time::Instant;
 /// A witness may differ by so much from us, and two witnesses from each other, before it means
 /// anything: a `Date` has whole seconds, and is read when the answer has come.
 pub const TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
+
+/// An answer that took longer tells nothing of the time. No call takes longer, and it is well within the tolerance.
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 
 /// Where the program reads the time of day. Everything else takes `now` as an argument. Clones share
 /// what the witnesses have told.
@@ -117,10 +121,15 @@ impl Clock {
         }
     }
 
-    /// A witness told the time in the `Date` header of an answer. What can't be read tells nothing.
-    pub fn heard_date(&self, witness: Witness, date: Option<&str>) {
+    /// A witness told the time in the `Date` header of an answer to what was asked then. What can't be read tells
+    /// nothing, and neither does what was long on its way: where this process stood still meanwhile, that is the
+    /// time of before.
+    pub fn heard_date(&self, witness: Witness, date: Option<&str>, asked: Instant) {
         let parser = jiff::fmt::rfc2822::DateTimeParser::new();
-        if let Some(time) = date.and_then(|date| parser.parse_timestamp(date).ok()) {
+        let in_time = asked.elapsed() <= LONGEST_ANSWER;
+        if let Some(time) = date.and_then(|date| parser.parse_timestamp(date).ok())
+            && in_time
+        {
             self.heard(witness, time);
         }
     }
@@ -152,7 +161,7 @@ impl std::fmt::Debug for Clock {
 
 /// `time` moved by `by`, or the end of time: a deadline must never wrap around.
 #[must_use]
-pub fn after(time: Timestamp, by: std::time::Duration) -> Timestamp {
+pub fn after(time: Timestamp, by: Duration) -> Timestamp {
     SignedDuration::try_from(by)
         .ok()
         .and_then(|by| time.checked_add(by).ok())
@@ -161,7 +170,7 @@ pub fn after(time: Timestamp, by: std::time::Duration) -> Timestamp {
 
 /// How long it is from `now` to `then`; zero when `then` is past.
 #[must_use]
-pub fn until(now: Timestamp, then: Timestamp) -> std::time::Duration {
+pub fn until(now: Timestamp, then: Timestamp) -> Duration {
     then.duration_since(now).try_into().unwrap_or_default()
 }
 
@@ -170,7 +179,6 @@ mod tests {
     use super::*;
     use crate::decide::fixtures::at;
     use std::sync::atomic::{AtomicI64, Ordering};
-    use std::time::Duration;
 
     /// A clock that starts at second 1000, and by how many seconds it has been set forward.
     fn machine() -> (Clock, Arc<AtomicI64>) {
@@ -224,7 +232,7 @@ mod tests {
     async fn the_date_of_an_answer_is_read_and_nonsense_is_not() {
         let (clock, _) = machine();
         let told = |date| {
-            clock.heard_date(Witness::Aws, date);
+            clock.heard_date(Witness::Aws, date, Instant::now());
             clock.differences().aws
         };
         assert_eq!(told(None), None);
@@ -232,5 +240,31 @@ mod tests {
         let differs = told(Some("Thu, 01 Jan 2026 00:16:50 GMT")).unwrap();
         let wanted: Timestamp = "2026-01-01T00:16:50Z".parse().unwrap();
         assert_eq!(differs, wanted.duration_since(at(1000)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_was_long_on_its_way_tells_nothing_of_the_time() {
+        let (clock, _) = machine();
+        let date = Some("Thu, 01 Jan 2026 00:16:40 GMT");
+        let asked = Instant::now();
+        for (waits, counts) in [
+            (Duration::from_millis(10_001), false),
+            (LONGEST_ANSWER, true),
+        ] {
+            let (clock, asked) = (machine().0, Instant::now());
+            tokio::time::advance(waits).await;
+            clock.heard_date(Witness::Kubernetes, date, asked);
+            assert_eq!(
+                clock.differences().kubernetes.is_some(),
+                counts,
+                "{waits:?}"
+            );
+        }
+        // A process that stood still for minutes, with two answers in its sockets.
+        tokio::time::advance(Duration::from_mins(4)).await;
+        for witness in [Witness::Kubernetes, Witness::Aws] {
+            clock.heard_date(witness, date, asked);
+        }
+        assert_eq!(clock.differences(), Differences::default());
     }
 }

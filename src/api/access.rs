@@ -346,6 +346,13 @@ pub struct BreakglassAccessStatus {
 }
 
 impl BreakglassAccessSpec {
+    /// Takes over what person and entitlement are called now. The ids stay.
+    pub fn rename(&mut self, tuple: Tuple) {
+        tuple.user().clone_into(&mut self.user);
+        self.target_summary = tuple.summary();
+        self.tuple = tuple;
+    }
+
     /// A ledger entry for a tuple that nobody has claimed yet.
     pub fn new(tuple: Tuple) -> Self {
         Self {

@@ -10,7 +10,7 @@ use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::config::interceptors::{
     AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextMut,
-    BeforeDeserializationInterceptorContextRef,
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
 };
 use aws_sdk_sts::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_sts::config::{ConfigBag, Intercept, RuntimeComponents};
@@ -20,6 +20,7 @@ use aws_smithy_runtime_api::client::identity::{
     IdentityFuture, ResolveCachedIdentity, SharedIdentityCache, SharedIdentityResolver,
 };
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use http_body_util::Limited;
 use tokio::time::Instant;
 
@@ -160,6 +161,14 @@ struct Listener {
     identities: Identities,
 }
 
+/// When a request was sent.
+#[derive(Debug)]
+struct Sent(Instant);
+
+impl Storable for Sent {
+    type Storer = StoreReplace<Self>;
+}
+
 /// How the names of errors begin that refuse the credentials and not the call: those of IAM and STS, and
 /// those of Identity Center, which end in `Exception` (Common Error Types in each reference).
 const REFUSALS: [&str; 7] = [
@@ -212,14 +221,26 @@ impl Intercept for Listener {
         "Listener"
     }
 
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        config.interceptor_state().store_put(Sent(Instant::now()));
+        Ok(())
+    }
+
     fn read_before_deserialization(
         &self,
         context: &BeforeDeserializationInterceptorContextRef<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let date = context.response().headers().get("date");
-        self.clock.heard_date(Witness::Aws, date);
+        if let Some(Sent(at)) = config.load::<Sent>() {
+            self.clock.heard_date(Witness::Aws, date, *at);
+        }
         Ok(())
     }
 

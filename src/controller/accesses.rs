@@ -10,6 +10,7 @@ use kube::runtime::controller::Action;
 use super::access_status::status;
 use super::cluster::{Error as ClusterError, parse_access};
 use super::context::Context;
+use super::told::PAUSE;
 use super::watch::NamedGrant;
 use super::{quorum, wake};
 use crate::api::FINALIZER;
@@ -72,7 +73,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
         return Err(error.into());
     }
     let access = forget_gone_grants(&context, access).await?;
-    let access = show(&context, access, now).await?;
+    let (access, later) = show(&context, access, now).await?;
     if access.spec.state == AccessState::Closed
         && access.spec.claims.is_empty()
         && access.spec.ended.is_empty()
@@ -84,6 +85,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     let next = [
         next_wake(&access.spec, now, &context.settings),
         asked_again,
+        later,
         // What is due by now has been asked for: the end of its turn looks again.
         drift_due(&context, &access, &name).filter(|due| *due > now),
     ]
@@ -283,22 +285,23 @@ fn exists(grant: Option<&DynamicObject>, uid: &str) -> bool {
     grant.is_some_and(|grant| grant.metadata.uid.as_deref() == Some(uid))
 }
 
-/// Shows what was observed, if that has changed.
+/// Shows what was observed, if that has changed. Tells when to do so again where somebody else has just shown
+/// something else.
 async fn show(
     context: &Context,
     mut access: BreakglassAccess,
     now: Timestamp,
-) -> Result<BreakglassAccess, ClusterError> {
+) -> Result<(BreakglassAccess, Option<Timestamp>), ClusterError> {
     let name = access.metadata.name.clone().unwrap_or_default();
     let new = status(&access, &context.memory.get(&name), now, &context.settings);
     if access.status.as_ref() == Some(&new)
         || (access.status.is_none() && new == BreakglassAccessStatus::default())
     {
-        return Ok(access);
+        return Ok((access, None));
     }
     let uid = access.metadata.uid.clone().unwrap_or_default();
     if context.told.was_told(&uid, &new) {
-        return Ok(access);
+        return Ok((access, Some(after(now, PAUSE))));
     }
     access.status = Some(new.clone());
     let written = match context.cluster.replace_access_status(&access).await {
@@ -312,9 +315,9 @@ async fn show(
             context.cluster.replace_access_status(&current).await
         }
         written => written,
-    }?;
-    context.told.tell(&uid, &new);
-    Ok(written)
+    };
+    context.told.remember(&uid, &new, &written);
+    written.map(|access| (access, None))
 }
 
 /// Removes an access that nothing holds any more.

@@ -60,18 +60,29 @@ pub async fn claim(
         Err(error) => return Ok(set_aside(context, seen, &error)),
     };
     let access_name = tuple.access_name();
-    // From here on by quorum: the grant first, then the ledger.
+    // From here on by quorum, for that may have taken long: the grant and the policies first, then the ledger.
     let Some(mut grant) = context.cluster.grant(&seen.reference).await? else {
         return Ok(Claiming::default());
     };
     let Some(view) = GrantView::parse(&grant) else {
         return Ok(Claiming::default());
     };
-    if view.uid != seen.uid || view.asked != seen.asked || over(&view, now) {
-        // It changed: decide again. The watch may take a moment to show it.
+    let admitted = admitted_now(context, &view).await?;
+    let now = context.clock.now();
+    let same = view.uid == seen.uid && view.asked == seen.asked && !over(&view, now);
+    let suits = |found: &Allowance| found.managed_groups || !allowance.managed_groups;
+    let Some(allowance) = admitted.filter(|found| same && suits(found)) else {
+        // Something changed: decide again. The watch may take a moment to show it.
         return Ok(Claiming {
             retry: Some(after(now, Duration::from_secs(1))),
             ..Claiming::default()
+        });
+    };
+    if let Some(access) = claimed_elsewhere(context, &view, &access_name).await? {
+        return Ok(Claiming {
+            access: Some(access),
+            grant: Some(grant),
+            retry: None,
         });
     }
     let existing = context.cluster.access(&access_name).await?;
@@ -103,7 +114,7 @@ pub async fn claim(
     let Ok(asked) = &view.asked else {
         return Ok(Claiming::default());
     };
-    let claim = new_claim(&view, asked, allowance);
+    let claim = new_claim(&view, asked, &allowance);
     let access = match existing {
         None => {
             let spec = BreakglassAccessSpec {
@@ -113,6 +124,7 @@ pub async fn claim(
             context.create_access(&new_access(spec)).await?
         }
         Some(mut access) => {
+            access.spec.rename(tuple);
             access.spec.claims.push(claim);
             context.write_access(&access).await?
         }
@@ -128,6 +140,24 @@ pub async fn claim(
         grant: Some(grant),
         retry: None,
     })
+}
+
+/// The other ledger entry that knows the grant, by what its status says: a grant has one tuple for all its life.
+async fn claimed_elsewhere(
+    context: &Context,
+    view: &GrantView,
+    access_name: &str,
+) -> Result<Option<BreakglassAccess>, ClusterError> {
+    let other = view.status.access_name.as_deref();
+    let Some(other) = other.filter(|other| *other != access_name) else {
+        return Ok(None);
+    };
+    let other = context.cluster.access(other).await?;
+    Ok(other.filter(|access| {
+        let ledger = &access.spec;
+        ledger.claims.iter().any(|claim| claim.uid == view.uid)
+            || ledger.ended.iter().any(|ended| ended.uid == view.uid)
+    }))
 }
 
 /// Whether one more claim of that tuple fits. What can't be written at its end must not begin.

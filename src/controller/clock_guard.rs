@@ -8,10 +8,13 @@ use kube::Client;
 use tokio::time::Instant;
 
 use super::context::Context;
+use crate::aws::Aws;
 use crate::clock::{Clock, Differences, Witness};
 
 /// How often the clocks are compared.
 const INTERVAL: Duration = Duration::from_secs(10);
+/// How long a start waits for AWS to tell the time.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How often it is told that they differ.
 const REMINDER: Duration = Duration::from_mins(5);
 
@@ -21,14 +24,28 @@ pub fn listening(client: Client, clock: Clock) -> Client {
     let service = tower::service_fn(move |request| {
         let (client, clock) = (client.clone(), clock.clone());
         async move {
+            let asked = Instant::now();
             let answer = client.send(request).await?;
             let date = answer.headers().get("date");
             let date = date.and_then(|date| date.to_str().ok());
-            clock.heard_date(Witness::Kubernetes, date);
+            clock.heard_date(Witness::Kubernetes, date, asked);
             Ok::<_, kube::Error>(answer)
         }
     });
     Client::new(service, namespace)
+}
+
+/// Where the API server tells another time than this machine, AWS is asked before anything ends by the time of day:
+/// an end is final. One that does not answer is waited for only so long, for what is overdue must go.
+pub async fn begin(clock: &Clock, aws: &Aws) {
+    let begun = Instant::now();
+    while clock.differences().is_odd() && begun.elapsed() < PATIENCE {
+        let _ = tokio::time::timeout(PATIENCE, Box::pin(aws.ask_the_time())).await;
+        if clock.differences().aws.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// Compares the clocks, for as long as the process lives.
@@ -37,8 +54,8 @@ pub async fn run(context: Arc<Context>) {
     loop {
         tokio::time::sleep(INTERVAL).await;
         let mut differences = context.clock.differences();
-        if differences.is_odd() {
-            // What AWS told may be old.
+        if differences.is_odd() || differences.correction().is_some() {
+            // What AWS told may be old. The API server is asked all the time.
             context.aws.ask_the_time().await;
             differences = context.clock.differences();
         }

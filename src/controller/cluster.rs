@@ -42,9 +42,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the API server as a whole is out of reach, as far as can be told.
-    pub fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Unreachable(..))
+    /// Whether what was asked for is out of reach: the API server does not answer, or turns us away because it has too
+    /// much to do, or because our rights were taken or a webhook stands in the way.
+    pub fn is_out_of_reach(&self) -> bool {
+        matches!(self, Self::Unreachable(..) | Self::Refused(..))
     }
 }
 

@@ -199,8 +199,9 @@ async fn show(
     }
     let old = view.status.clone();
     set_status(object, &new);
-    *object = context.cluster.replace_grant_status(object).await?;
-    context.told.tell(&view.uid, &new);
+    let written = context.cluster.replace_grant_status(object).await;
+    context.told.remember(&view.uid, &new, &written);
+    *object = written?;
     announce(context, object, &old, &new).await;
     Ok(Shown::Now)
 }

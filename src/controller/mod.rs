@@ -156,6 +156,10 @@ pub async fn run(
         checked = startup::check(&client) => checked?,
         () = shutdown.cancelled() => return Ok(()),
     }
+    tokio::select! {
+        () = clock_guard::begin(&clock, &aws) => {}
+        () = shutdown.cancelled() => return Ok(()),
+    }
     let cluster = Cluster::new(client.clone());
     let relist = Relist::every(options.config.settings.relist_interval);
     let (grants, grant_events) =

@@ -1,4 +1,4 @@
-//! Taking expired access away while the API server can't be reached.
+//! Taking expired access away while the ledger is out of reach: the API server does not answer, or refuses us.
 //!
 //! One process per tuple may do that, and only for a bounded time after its last contact with the
 //! ledger; the ledger names it. What it did is recorded first thing when the ledger is back.
@@ -54,7 +54,7 @@ pub async fn delete_expired(context: &Context, name: &str) -> bool {
     remember(context, name, &attempt, false);
     tracing::warn!(
         access = name,
-        "the API server can't be reached; taking expired access away without it"
+        "the ledger can't be read or written; taking expired access away without it"
     );
     let cleared = Cleared::new(
         Operation::Delete,
@@ -135,7 +135,7 @@ pub async fn record(
     forget();
     tracing::info!(
         access = name,
-        "recorded a delete that was sent while the API server could not be reached"
+        "recorded a delete that was sent while the ledger could not be written"
     );
     Ok(true)
 }

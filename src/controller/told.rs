@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::cluster::Error as ClusterError;
+
 /// What somebody else has just written over is not said again before this long.
 pub const PAUSE: Duration = Duration::from_secs(10);
 
@@ -25,8 +27,19 @@ impl Told {
             .is_some_and(|(at, before)| *before == hash && at.elapsed() < PAUSE)
     }
 
-    /// That was said just now.
-    pub fn tell(&self, uid: &str, status: &impl Serialize) {
+    /// That was written just now, or it may have been: an answer that is lost must not let two who quarrel run free.
+    pub fn remember<T>(
+        &self,
+        uid: &str,
+        status: &impl Serialize,
+        written: &Result<T, ClusterError>,
+    ) {
+        if matches!(written, Ok(_) | Err(ClusterError::Unreachable(..))) {
+            self.tell(uid, status);
+        }
+    }
+
+    fn tell(&self, uid: &str, status: &impl Serialize) {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         told.retain(|_, (at, _)| at.elapsed() < PAUSE);
         told.insert(uid.to_owned(), (Instant::now(), hash(status)));
@@ -49,11 +62,18 @@ mod tests {
     async fn what_was_said_is_known_for_a_while_and_nothing_else_is() {
         let told = Told::default();
         assert!(!told.was_told("a", &"one"));
-        told.tell("a", &"one");
+        for refused in [ClusterError::Conflict("write"), ClusterError::Gone("write")] {
+            told.remember::<()>("a", &"one", &Err(refused));
+            assert!(!told.was_told("a", &"one"), "nothing was written");
+        }
+        told.remember("a", &"one", &Ok(()));
         assert!(told.was_told("a", &"one"));
         assert!(!told.was_told("a", &"two"));
         assert!(!told.was_told("b", &"one"));
         tokio::time::advance(PAUSE).await;
         assert!(!told.was_told("a", &"one"));
+        let unanswered = ClusterError::Unreachable("write", None);
+        told.remember::<()>("a", &"one", &Err(unanswered));
+        assert!(told.was_told("a", &"one"), "it may have been written");
     }
 }

@@ -3,7 +3,7 @@
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
 
-use super::fixtures::{at, claim, ledger, raw_grant, raw_policy, some_tuple};
+use super::fixtures::{at, claim, ledger, raw_grant, raw_policy, some_tuple, tuple};
 use super::grant::{Decision, Next, Standing, decide, next_wake};
 use super::grant_status::{Facts, Obstacle, status};
 use super::grant_view::GrantView;
@@ -14,6 +14,7 @@ use crate::api::access::{
 };
 use crate::api::conditions::{self, Condition, ConditionStatus};
 use crate::api::grant::{BreakglassGrantStatus, GrantState};
+use crate::api::tuple::Tuple;
 use crate::config::Settings;
 
 fn spec(expiry: i64) -> Value {
@@ -657,6 +658,31 @@ fn what_a_status_says_decides_nothing_but_an_end() {
         let claim = &access.spec.claims[0];
         let found = evidence(claim, &lookup, &PolicySet::default(), &access.spec.tuple);
         assert_eq!(found, wanted, "{status}");
+    }
+}
+
+/// People and entitlements are renamed, and the entry has one name for all its claims.
+#[test]
+fn a_deny_policy_is_asked_by_the_names_that_the_grant_itself_gives() {
+    let raw = raw_grant(spec(100));
+    let mut access = claimed(&raw, 100);
+    for (named, denied, wanted) in [
+        ("alice", "alice", Evidence::Ends(EndReason::DeniedByPolicy)),
+        ("alice", "alicia", Evidence::Stands(at(100))),
+        ("alicia", "alice", Evidence::Ends(EndReason::DeniedByPolicy)),
+        ("alicia", "alicia", Evidence::Stands(at(100))),
+    ] {
+        let mut tuple = tuple();
+        if let Tuple::IamGroup(group) = &mut tuple {
+            named.clone_into(&mut group.user);
+        }
+        access.spec.rename(tuple);
+        let deny = json!({"effect": "Deny", "namespaces": ["*"], "rules": [{"users": [denied]}]});
+        let policies = PolicySet::parse(&[raw_policy("deny", deny)]);
+        let lookup = Lookup::Found(Box::new(view(&raw)));
+        let claim = &access.spec.claims[0];
+        let found = evidence(claim, &lookup, &policies, &access.spec.tuple);
+        assert_eq!(found, wanted, "{named} in the ledger, {denied} denied");
     }
 }
 

@@ -306,11 +306,12 @@ fn unclaimed(facts: &Facts<'_>) -> Verdict {
 
 /// The status says that it ended, and no ledger entry remembers. An end is final.
 fn ended_before(facts: &Facts<'_>) -> Verdict {
+    // What can't be read asks for nothing.
     let past = facts
         .view
         .asked
         .as_ref()
-        .is_ok_and(|asked| facts.now >= asked.expiry);
+        .map_or(true, |asked| facts.now >= asked.expiry);
     let state = match facts.view.status.state {
         state @ (GrantState::Expired | GrantState::Revoked) => state,
         _ if past => GrantState::Expired,

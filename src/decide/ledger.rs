@@ -56,9 +56,14 @@ pub fn evidence(claim: &Claim, grant: &Lookup, policies: &PolicySet, tuple: &Tup
     if view.status.ended_time.is_some() {
         return Evidence::Ends(EndReason::EndedBefore);
     }
-    // The pinned names equal what the grant said when it was admitted, byte for byte.
+    // As the grant that was admitted names them. The entry has the names of whoever claimed it last: person or
+    // entitlement may have been renamed between two claims.
+    let names = match &view.asked {
+        Ok(asked) if asked.hash() == claim.spec_hash => (asked.user.as_str(), asked.target.clone()),
+        _ => (tuple.user(), Target::of(tuple)),
+    };
     if policies
-        .denying(&claim.grant.namespace, tuple.user(), &Target::of(tuple))
+        .denying(&claim.grant.namespace, names.0, &names.1)
         .is_some()
     {
         return Evidence::Ends(EndReason::DeniedByPolicy);

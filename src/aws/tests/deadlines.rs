@@ -1,9 +1,10 @@
 //! R2: nothing is sent once its time is over, whatever held it up.
 
 use aws_simulator::{Action, Fault, Service};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::*;
+use crate::clock::Witness;
 use crate::config::IdentityCenterConfig;
 
 #[tokio::test(start_paused = true)]
@@ -70,6 +71,31 @@ async fn slow_credentials_use_up_the_time() {
         );
     }
     assert_eq!(outcome, Outcome::NotSent);
+}
+
+/// Where AWS and the API server agree that the clock is wrong their time counts, to take away and not to give.
+#[tokio::test(start_paused = true)]
+async fn by_a_clock_that_is_wrong_nothing_is_given_and_what_is_over_is_taken_away() {
+    for kind in kinds().await {
+        kind.give().await;
+        kind.cloud.simulator.clear_calls();
+        let clock = kind.cloud.clock();
+        let told = clock.now() - SignedDuration::from_mins(4);
+        for witness in [Witness::Kubernetes, Witness::Aws] {
+            clock.heard(witness, told);
+        }
+        let cleared = |operation| Cleared::new(operation, Timestamp::MAX, clock.clone());
+        let given = kind
+            .aws
+            .create(&kind.tuple, cleared(Operation::Create))
+            .await;
+        assert_eq!(given, Outcome::NotSent, "{}", kind.name);
+        assert_eq!(kind.cloud.writes(), [], "{}", kind.name);
+        kind.aws
+            .delete(&kind.tuple, cleared(Operation::Delete))
+            .await;
+        assert_eq!(kind.cloud.writes().len(), 1, "{}", kind.name);
+    }
 }
 
 /// Also the answer that refuses us: a clock that is wrong is why AWS refuses signatures.

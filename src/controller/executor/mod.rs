@@ -107,7 +107,7 @@ async fn take_turn(context: &Context, name: &str, mut purpose: Purpose) {
                 error = chain(&error),
                 "the ledger can't be read or written"
             );
-            if error.is_unreachable() && offline::delete_expired(context, name).await {
+            if error.is_out_of_reach() && offline::delete_expired(context, name).await {
                 purpose = Purpose::Revoke;
             }
             Lesson::Failed(Some(trouble::of_ledger(&error)))

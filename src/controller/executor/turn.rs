@@ -106,6 +106,10 @@ fn until_listed(context: &Context) -> Waiting {
     Waiting::Until(after(context.clock.now(), WATCH_BEHIND))
 }
 
+fn not_yet(context: &Context) -> Waiting {
+    Waiting::Until(after(context.clock.now(), Duration::from_secs(1)))
+}
+
 /// Asks for the next step, and supplies the facts that it lacks.
 async fn next_step(context: &Context, access: &BreakglassAccess) -> Result<Step, Failure> {
     let mut reading: Option<Reading> = None;
@@ -130,6 +134,8 @@ async fn next_step(context: &Context, access: &BreakglassAccess) -> Result<Step,
                 remember(context, access, begun, &seen);
                 reading = Some(Reading { begun, seen });
             }
+            // A start may be slow. What rests on all that there is can wait for it.
+            Step::Confirm if !context.synced() => return Ok(Step::Rest(not_yet(context))),
             Step::Confirm if authorities.is_none() => {
                 // Before the attempt is written: from then on the time is short.
                 send::mark(context, access).await;

@@ -65,7 +65,7 @@ impl Network {
                     | Api::EventLate(_)
                     | Api::WatchSilent
                     | Api::WatchExpired => false,
-                    Api::Conflict => write && !lease,
+                    Api::Conflict | Api::Forbidden => write && !lease,
                     Api::StatusConflict => write && call.subresource.as_deref() == Some("status"),
                     _ => write || !trouble.only_writes,
                 }
@@ -151,10 +151,23 @@ fn api_fate(kind: Api) -> ApiFate {
         Api::Refused(503) => status(503, "ServiceUnavailable"),
         Api::Refused(_) => status(500, "InternalError"),
         Api::Conflict | Api::StatusConflict => status(409, "Conflict"),
-        Api::NoLease => status(403, "Forbidden"),
+        Api::NoLease | Api::Forbidden => status(403, "Forbidden"),
         Api::Initializing => refused(429, "TooManyRequests", "storage is (re)initializing"),
         Api::Lost => ApiFate {
             instead: Some(ApiEnding::Reset),
+            ..ApiFate::default()
+        },
+        Api::Dropped => ApiFate {
+            instead: Some(ApiEnding::Hang),
+            ..ApiFate::default()
+        },
+        // As the API server answers where etcd does not in time.
+        Api::DoneAndRefused => ApiFate {
+            reply: Some(ApiEnding::Status {
+                code: 500,
+                reason: "InternalError",
+                message: "etcdserver: request timed out".to_owned(),
+            }),
             ..ApiFate::default()
         },
         Api::Unanswered => ApiFate {

@@ -298,6 +298,10 @@ pub struct Trouble<K> {
 pub enum Api {
     /// An answer of 500, 503 or 429, and no effect.
     Refused(u16),
+    /// Writes are forbidden, but for leases: rights were taken, or somebody has put a webhook in the way.
+    Forbidden,
+    /// The request takes effect, and the answer is that it was not done in time.
+    DoneAndRefused,
     /// A conflict that nobody else caused.
     Conflict,
     /// The same for every status: somebody writes them all the time.
@@ -310,6 +314,8 @@ pub enum Api {
     Late(Second),
     /// The request arrives and nobody ever answers.
     Hang,
+    /// The request does not arrive, and nobody tells.
+    Dropped,
     /// An event never comes.
     EventLost,
     /// An event comes twice.

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Checker;
 use super::grants::{Asked, GrantHistory, Said};
+use super::rows::Key;
 
 /// A person and an entitlement, as a tuple names them and as a grant asks for them.
 pub(super) type Names<'a> = (&'a str, Option<&'a str>, &'a str);
@@ -37,6 +38,15 @@ impl Asked {
 }
 
 impl Checker {
+    /// Whether that is what it asks for, by any of the names by which the ledger has ever known it.
+    pub(super) fn is_for(&self, asked: &Asked, tuple: &Tuple) -> bool {
+        let known = self.known_as.get(&Key::from(tuple));
+        let mut all = known.into_iter().flatten().chain([tuple]);
+        asked
+            .names()
+            .is_some_and(|asked| all.any(|one| asked == names(one)))
+    }
+
     fn history(&self, claim: &Claim) -> Option<&GrantHistory> {
         self.written.grants.get(&claim.uid)
     }
@@ -70,7 +80,7 @@ impl Checker {
             let mut policies = self.written.policies(from, to);
             expiry <= asked.spec.expiry_time
                 && claim.start_time == asked.begins()
-                && asked.names() == Some(names(tuple))
+                && self.is_for(asked, tuple)
                 && policies.any(|set| set.admits(namespace, asked, expiry))
         })
     }
@@ -87,7 +97,7 @@ impl Checker {
         self.asked_during(claim, from, to).any(|asked| {
             let mut policies = self.written.policies(from, to);
             asked.spec.expiry_time + self.skew() > from
-                && asked.names() == Some(names(tuple))
+                && self.is_for(asked, tuple)
                 && policies.any(|set| set.lets_pass(namespace, asked))
         })
     }
@@ -109,7 +119,7 @@ impl Checker {
             Said::Nonsense => false,
             Said::Asks(asked) => {
                 let mut policies = self.written.policies(from, to);
-                asked.names() != Some(names(tuple))
+                !self.is_for(asked, tuple)
                     || start.is_some_and(|start| start != asked.begins())
                     || asked.spec.expiry_time <= from
                     || policies.all(|set| set.denies(&history.namespace, asked))

@@ -195,9 +195,8 @@ impl Checker {
     /// Whether at some time in the span some grant may have been a reason for that access.
     fn may_be_wanted(&self, tuple: &Tuple, from: Timestamp, now: Timestamp) -> bool {
         self.written.grants.iter().any(|(uid, history)| {
-            let of_this = |asked: &Asked| {
-                asked.names() == Some(names(tuple)) && asked.begins() <= now + self.skew()
-            };
+            let of_this =
+                |asked: &Asked| self.is_for(asked, tuple) && asked.begins() <= now + self.skew();
             history.ever_asked().any(of_this) && !self.must_be_over(tuple, (uid, None), from, now)
         })
     }

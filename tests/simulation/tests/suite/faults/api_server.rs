@@ -1,10 +1,10 @@
 //! The API server, and what is done in it.
 
-use simulation::cast::PEOPLE;
+use simulation::cast::{PEOPLE, Target};
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
-use simulation::story::{Api, Deed, Grant, Trouble};
+use simulation::story::{Api, Aws, Deed, Grant, Policy, Trouble};
 
-use super::{MINUTE, api, first, kept, kill, name, second, trouble};
+use super::{MINUTE, api, aws, aws_writes, first, kept, kill, long, name, second, trouble};
 
 /// Fault 5. R1, R8.
 #[test]
@@ -213,4 +213,54 @@ fn who_misses_most_events_ends_nothing_early() {
         life.story.seed = seed;
         kept(&life);
     }
+}
+
+/// R11. The ledger is listed, and the grants or the policies are not: what was about to be given waits.
+#[test]
+fn at_a_start_that_takes_its_time_nothing_is_given_before_all_kinds_are_listed() {
+    for seed in 0..24 {
+        let refused = Trouble {
+            percent: 70,
+            ..trouble(Api::Initializing, 2 * MINUTE)
+        };
+        let killed = Deed::Kill {
+            replica: 0,
+            down: 30,
+            same_pod: true,
+        };
+        let mut life = life(
+            "most lists are refused at the start",
+            vec![
+                (
+                    10,
+                    Deed::Apply(grant("first", ASSIGNMENT, None, 9 * MINUTE)),
+                ),
+                aws_writes(10, Aws::Throttled, 35),
+                (30, killed),
+                (MINUTE - 1, Deed::ApiTrouble(refused)),
+            ],
+        );
+        life.story.seed = seed;
+        assert!(kept(&life).asked["R11"] >= 1);
+    }
+}
+
+/// R7. Policies change while names are looked up in AWS, where many wait for that.
+#[test]
+fn what_no_policy_admits_any_more_is_not_claimed_however_long_its_names_were_looked_up() {
+    let many = (0..24).map(|number| {
+        let name = format!("grant-{number}");
+        let target = Target::all()[number % 4];
+        let user = PEOPLE[1 + number % 2];
+        let grant = grant(&name, target, None, 20 * MINUTE);
+        (10, Deed::Apply(Grant { user, ..grant }))
+    });
+    let deeds = [
+        aws(5, Aws::Late(4), 6 * MINUTE),
+        (20, Deed::PutPolicy("everything", Policy::Only(PEOPLE[0]))),
+    ];
+    kept(&long(
+        "the policy goes while names are looked up",
+        many.chain(deeds).collect(),
+    ));
 }

@@ -6,7 +6,7 @@ use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
 use simulation::stage::Direction;
 use simulation::story::{Aws, Deed, Grant, Name, Second};
 
-use super::{MINUTE, aws_writes, first, kept, kill, long, name, second};
+use super::{MINUTE, aws, aws_writes, first, kept, kill, long, name, second};
 
 /// Fault 4. R2, R3.
 #[test]
@@ -63,6 +63,29 @@ fn a_clock_that_drifts_ends_access_on_time() {
             late.is_some_and(|late| *late <= 60),
             "{direction}: {late:?}"
         );
+    }
+}
+
+/// Fault 37. R6, L2.
+/// The API server tells the time before the first listing, and AWS takes seconds: what has not expired must not end.
+#[test]
+fn who_starts_with_a_clock_that_is_an_hour_ahead_ends_nothing_before_its_time() {
+    for late in [0, 3, 8] {
+        let mut deeds = vec![
+            (
+                10,
+                Deed::Apply(grant("first", ASSIGNMENT, None, 30 * MINUTE)),
+            ),
+            kill(5 * MINUTE, MINUTE),
+            (6 * MINUTE - 1, Deed::SetClock(0, 3600)),
+        ];
+        if late > 0 {
+            deeds.push(aws(6 * MINUTE - 1, Aws::Late(late), 2 * MINUTE));
+        }
+        let report = kept(&long("an hour ahead at the start", deeds));
+        let lateness = &report.lateness;
+        let in_time = lateness.len() == 1 && lateness[0] <= 60;
+        assert!(in_time, "{late}: {lateness:?}");
     }
 }
 

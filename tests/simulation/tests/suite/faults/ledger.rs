@@ -3,18 +3,33 @@
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
 use simulation::story::{Api, Aws, Deed, Trouble};
 
-use super::{MINUTE, api, aws, aws_writes, first, kept, name, second};
+use super::{MINUTE, api, aws, aws_writes, first, kept, name, second, trouble};
 
 /// Fault 42. R5.
 #[test]
 fn without_the_ledger_nothing_is_given_and_what_expires_is_taken_away() {
-    for kind in [Api::Refused(500), Api::Lost, Api::Hang, Api::Unanswered] {
+    for kind in [
+        Api::Refused(500),
+        Api::Refused(429),
+        Api::Forbidden,
+        Api::DoneAndRefused,
+        Api::Lost,
+        Api::Dropped,
+        Api::Hang,
+        Api::Unanswered,
+    ] {
+        let wanted = grant("wanted", GROUP, None, 11 * MINUTE);
         let report = kept(&life(
             "no ledger",
-            vec![first(ASSIGNMENT), api(4 * MINUTE, kind, 8 * MINUTE)],
+            vec![
+                first(ASSIGNMENT),
+                api(4 * MINUTE, kind, 8 * MINUTE),
+                (4 * MINUTE + 5, Deed::Apply(wanted)),
+            ],
         ));
         let late = report.lateness.iter().max();
         assert!(late.is_some_and(|late| *late <= 60), "{kind:?}: {late:?}");
+        assert_eq!(report.asked["R2"], 1, "{kind:?}: only the first was given");
     }
 }
 

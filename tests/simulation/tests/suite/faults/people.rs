@@ -4,9 +4,50 @@ use aws_simulator::{AccountStatus, Change};
 use simulation::cast::{ACCOUNTS, GROUPS, IAM_ACCOUNTS, IAM_GROUPS, PERMISSION_SETS, ROLE, Target};
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
 use simulation::stage::Direction;
-use simulation::story::{Deed, Policy, Second, Tamper};
+use simulation::story::{Deed, Grant, Policy, Second, Tamper};
 
 use super::{ALICE, MINUTE, first, kept, long, name, second};
+
+/// R1, R3. People are renamed, and the ledger entry of their access is older than their name.
+#[test]
+fn who_is_renamed_is_given_access_and_denied_it_by_the_new_name() {
+    const NEW: &str = "alicia";
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        let before = grant("first", target, None, 5 * MINUTE);
+        let user = before.user.to_owned();
+        let renamed = match target {
+            Target::IamGroup(account, _) => Change::RenameIamUser {
+                account: account.to_owned(),
+                user,
+                new_name: NEW.to_owned(),
+            },
+            Target::Assignment(..) | Target::Group(_) => Change::RenameUser {
+                user,
+                user_name: NEW.to_owned(),
+            },
+        };
+        let later = grant("second", target, None, 38 * MINUTE);
+        let later = Grant { user: NEW, ..later };
+        for denied in [NEW, before.user] {
+            let report = kept(&long(
+                "renamed",
+                vec![
+                    (10, Deed::Apply(before.clone())),
+                    (7 * MINUTE, Deed::Aws(renamed.clone())),
+                    (12 * MINUTE, Deed::Apply(later.clone())),
+                    (
+                        20 * MINUTE,
+                        Deed::PutPolicy("deny", Policy::DenyPerson(denied)),
+                    ),
+                ],
+            ));
+            assert_eq!(report.asked["R2"], 2, "{target:?}: each is given once");
+            let late = &report.lateness;
+            let in_time = late.len() == 2 && late.iter().all(|late| *late <= 5);
+            assert!(in_time, "{target:?}, {denied} is denied: {late:?}");
+        }
+    }
+}
 
 /// Fault 11. R8.
 #[test]
