@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use breakglass::api::access::{AccessState, BreakglassAccess};
-use breakglass::api::conditions::{self, RECONCILING, REVOKE_OVERDUE};
-use breakglass::api::grant::{BreakglassGrantStatus, GrantState};
+use breakglass::api::conditions::{self, REVOKE_OVERDUE};
 use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::Checker;
 use super::ledgers::Ledger;
 use super::rows::{Key, Whose};
-use super::{Checker, is_held};
 
 impl Checker {
     /// From time to time, while a controller is up: asks what must be so when none has been disturbed for a while.
@@ -110,38 +109,9 @@ impl Checker {
             .collect();
         self.ask("L1", open.is_empty(), || format!("still open: {open:?}"));
         for object in self.api.list("breakglassgrants") {
-            self.ended_grant(&object);
+            self.ask_what_is_told_at_rest(&object);
         }
         self.ask_promises();
-    }
-
-    fn ended_grant(&mut self, object: &Arc<Value>) {
-        let name = object
-            .pointer("/metadata/name")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let held = object.pointer("/metadata/deletionTimestamp").is_some() && is_held(object);
-        self.ask("L1", !held, || {
-            format!("{name} is deleted, has ended, and is held all the same")
-        });
-        let status: Result<BreakglassGrantStatus, _> =
-            serde_json::from_value(object.get("status").cloned().unwrap_or_default());
-        let Ok(status) = status else {
-            return self.violated("L1", format!("the status of {name} can't be read"));
-        };
-        let claims_access = matches!(
-            status.state,
-            GrantState::Active
-                | GrantState::Granting
-                | GrantState::Revoking
-                | GrantState::Scheduled
-        ) || conditions::find(&status.conditions, RECONCILING).is_some();
-        self.ask("L1", !claims_access, || {
-            format!(
-                "{name} has ended and says {:?}: {:?}",
-                status.state, status.conditions
-            )
-        });
     }
 
     /// A controller took its finalizer off a grant: before its access is gone only where that took too long.
@@ -221,6 +191,7 @@ impl Checker {
                 .policy(now, name.unwrap_or_default(), Some(&object));
         }
         self.ledgers.clear();
+        self.recorded.forget();
         self.ended.clear();
         for object in self.api.list("breakglassaccesses") {
             let access: Result<BreakglassAccess, _> = serde_json::from_value((*object).clone());

@@ -113,6 +113,12 @@ impl GrantHistory {
             })
     }
 
+    /// Whether it was ever to end, whatever it says now.
+    pub fn was_ever_to_end(&self) -> bool {
+        let mut said = self.said.iter();
+        said.any(|(_, said)| matches!(said, Said::End | Said::Nothing))
+    }
+
     /// Instants at which what it says may have become something else, up to then.
     pub fn instants(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
         let expiry = |said: &Said| match said {
@@ -299,12 +305,14 @@ fn same(a: &Said, b: &Said) -> bool {
     }
 }
 
+/// Whether somebody wants that grant to end before its time.
+pub fn is_revoked(grant: &Value) -> bool {
+    let annotated = grant.pointer("/metadata/annotations/breakglass.dev~1revoke");
+    grant.pointer("/spec/revoked") == Some(&Value::Bool(true)) || annotated.is_some()
+}
+
 fn said(object: &Value) -> Said {
-    let annotated = object.pointer("/metadata/annotations/breakglass.dev~1revoke");
-    if object.pointer("/metadata/deletionTimestamp").is_some()
-        || object.pointer("/spec/revoked") == Some(&Value::Bool(true))
-        || annotated.is_some()
-    {
+    if object.pointer("/metadata/deletionTimestamp").is_some() || is_revoked(object) {
         return Said::End;
     }
     let created = object.pointer("/metadata/creationTimestamp");

@@ -140,6 +140,14 @@ impl Checker {
     pub(super) fn put_ledger(&mut self, now: Timestamp, after: Arc<BreakglassAccess>) {
         let new = &after.spec;
         let name = after.metadata.name.clone().unwrap_or_default();
+        if let Some(before) = self.ledgers.get(&name) {
+            self.recorded.take_in(before.spec(), now);
+        }
+        self.recorded.take_in(new, Timestamp::MAX);
+        let names = self.known_as.entry(Key::from(&new.tuple)).or_default();
+        if !names.contains(&new.tuple) {
+            names.push(new.tuple.clone());
+        }
         let new_entry = !self.ledgers.contains_key(&name);
         let ledger = self.ledgers.entry(name).or_insert_with(|| Ledger {
             access: Arc::clone(&after),

@@ -12,6 +12,7 @@ mod reads;
 mod rows;
 mod sends;
 mod sessions;
+mod told;
 mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ use api_simulator::{ApiSimulator, Commit};
 use aws_simulator::{Service, Simulator};
 use breakglass::api::FINALIZER;
 use breakglass::api::access::BreakglassAccess;
+use breakglass::api::tuple::Tuple;
 use breakglass::config::Settings;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -34,13 +36,15 @@ use readings::Readings;
 use reads::Reads;
 use rows::Row;
 use sessions::Promises;
+use told::Recorded;
 
 pub use rows::Key;
 
 /// A rule of the design that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Which: R1 to R12, L1 to L5, `sessions` for what a status promises of them, or `spacing` for how often AWS is asked.
+    /// Which: R1 to R12, L1 to L5, `status` for what is told of a grant, `sessions` for what it
+    /// promises of them, or `spacing` for how often AWS is asked.
     pub rule: &'static str,
     /// When.
     pub at: Second,
@@ -102,7 +106,10 @@ pub struct Checker {
     written: Written,
     reads: Reads,
     promises: Promises,
+    recorded: Recorded,
     ledgers: BTreeMap<String, Ledger>,
+    /// All names under which the ledger has ever known a tuple.
+    known_as: BTreeMap<Key, Vec<Tuple>>,
     rows: BTreeMap<Key, Row>,
     /// By process, service, and account of the credentials.
     lines: BTreeMap<(String, Service, String), Line>,
@@ -166,7 +173,9 @@ impl Checker {
             written: Written::default(),
             reads: Reads::default(),
             promises: Promises::default(),
+            recorded: Recorded::default(),
             ledgers: BTreeMap::new(),
+            known_as: BTreeMap::new(),
             rows: BTreeMap::new(),
             lines: BTreeMap::new(),
             undisturbed_since: begin,
@@ -215,6 +224,10 @@ impl Checker {
                     .filter(|_| by_controller)
                 {
                     self.on_said_ended(uid_of(after), now);
+                }
+                let told = commit.subresource.as_deref() == Some("status");
+                if let Some(after) = after.filter(|_| by_controller && told) {
+                    self.ask_what_is_told(before, after, now);
                 }
             }
             "breakglasspolicies" => {
