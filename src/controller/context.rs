@@ -1,6 +1,7 @@
 //! What every part of the controller shares.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -246,10 +247,12 @@ impl Context {
         };
     }
 
-    /// A spread for pauses, different from object to object.
+    /// A spread for pauses, different from object to object, and from process to process: two that work on the same
+    /// at once would keep step, and get in one another's way again and again.
     pub fn spread(&self, name: &str, now: Timestamp) -> u64 {
-        let name: u64 = name.bytes().map(u64::from).sum();
-        name.wrapping_add(now.as_second().unsigned_abs())
+        let mut hasher = DefaultHasher::new();
+        (&self.me.pod, &self.me.run, name, now.as_second()).hash(&mut hasher);
+        hasher.finish()
     }
 }
 

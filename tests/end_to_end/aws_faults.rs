@@ -31,6 +31,7 @@ fn comes_through(theme: &str, action: &Action, shape: fn(Fault) -> Fault) {
     assert_eq!(grant.row()["STATE"], "Revoked");
 }
 
+/// Fault 22. L1.
 #[test]
 fn an_operation_that_fails_later_is_tried_again() {
     let action = Action::FailOperation("Internal failure, please retry".to_owned());

@@ -99,7 +99,8 @@ async fn take_turn(context: &Context, name: &str, mut purpose: Purpose) {
         Err(Failure::Restless) => Lesson::Failed(None),
         Err(Failure::NotSent) => Lesson::Failed(Some(trouble::not_sent())),
         Err(Failure::Cluster(ClusterError::Conflict(_))) => {
-            Lesson::Nothing(Duration::from_millis(100))
+            let spread = context.spread(name, now) % 10;
+            Lesson::Nothing(Duration::from_millis(100 + 100 * spread))
         }
         Err(Failure::Cluster(error)) => {
             tracing::warn!(

@@ -1,6 +1,8 @@
 //! Short stories, each about one turn in the life of a grant: whatever else happens is up to who plays
 //! them.
 
+use std::time::Duration;
+
 use crate::cast::{ACCOUNTS, GROUPS, IAM_ACCOUNTS, IAM_GROUPS, PERMISSION_SETS, Target};
 use crate::stage::Direction;
 use crate::story::{Api, Cloud, Deed, Grant, Name, Policy, Second, Setting, Story, Trouble};
@@ -26,10 +28,16 @@ pub struct Life {
 }
 
 impl Life {
-    /// The same with so many controllers, who can take turns or can't.
+    /// The same with so many controllers, who can take turns or can't. Whoever takes over from another need not
+    /// wait for half an hour until it may call something closed.
     #[must_use]
     pub fn with(mut self, replicas: usize, without_lease: bool) -> Self {
         self.story.setting.replicas = replicas;
+        if replicas > 1 {
+            let settings = &mut self.story.setting.settings;
+            settings.offline_authority = Duration::from_mins(1);
+            settings.unknown_outcome = Duration::from_mins(5);
+        }
         if without_lease {
             let refused = Trouble {
                 kind: Api::NoLease,

@@ -6,8 +6,8 @@ mod draw;
 use std::fmt;
 
 use aws_simulator::{
-    AbsentDelete, Chances, Change, Delay, IamOutage, Outages, Replicas, Settings, Staleness, Tail,
-    Tenants,
+    AbsentDelete, AbsentMembership, Chances, Change, Delay, IamOutage, OrphanDelete, Outages, Rate,
+    Refusal, Replicas, Settings, Staleness, Tail, Tenants,
 };
 use jiff::SignedDuration;
 
@@ -92,7 +92,7 @@ pub struct Cloud {
     pub latency: u64,
     /// After so many seconds the id of an operation is forgotten.
     pub request_retention: Option<Second>,
-    /// Which of the answers is given to a delete of what is not there.
+    /// Which of the answers is given to a delete of what is not there; the last: any, and so wherever AWS leaves room.
     pub absent_delete: usize,
     /// Listings come in pages of random length.
     pub short_pages: bool,
@@ -423,7 +423,13 @@ impl Cloud {
             AbsentDelete::NotFound,
             AbsentDelete::Succeeds,
             AbsentDelete::Fails,
+            AbsentDelete::Any,
         ][self.absent_delete];
+        if settings.absent_delete == AbsentDelete::Any {
+            settings.absent_membership = AbsentMembership::Either;
+            settings.unknown_principal = Refusal::Either;
+            settings.orphan_delete = OrphanDelete::Any;
+        }
         settings.short_pages = self.short_pages;
         if self.short_pages {
             // There are few of anything in a story.
@@ -452,8 +458,12 @@ impl Cloud {
                 conflict_under_load: 0.1,
                 membership_conflict: 0.05,
                 tag_conflict: 0.2,
-                token_refused: 0.0,
+                token_refused: 0.01,
             };
+            settings.iam_rate = Some(Rate {
+                per_second: 20.0,
+                burst: 20.0,
+            });
         }
         if self.tags_fail {
             settings.chances.tag_conflict = 1.0;

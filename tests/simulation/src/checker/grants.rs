@@ -311,24 +311,21 @@ pub fn is_revoked(grant: &Value) -> bool {
     grant.pointer("/spec/revoked") == Some(&Value::Bool(true)) || annotated.is_some()
 }
 
+/// What that grant asks for, if somebody can tell.
+pub fn asked(object: &Value) -> Option<Asked> {
+    let created = object.pointer("/metadata/creationTimestamp")?.as_str()?;
+    let created = created.parse().ok()?;
+    let spec: BreakglassGrantSpec = serde_json::from_value(object["spec"].clone()).ok()?;
+    // Nobody can have meant that.
+    let ends_first = spec
+        .start_time
+        .is_some_and(|start| start >= spec.expiry_time);
+    (!ends_first).then_some(Asked { spec, created })
+}
+
 fn said(object: &Value) -> Said {
     if object.pointer("/metadata/deletionTimestamp").is_some() || is_revoked(object) {
         return Said::End;
     }
-    let created = object.pointer("/metadata/creationTimestamp");
-    let created = created
-        .and_then(Value::as_str)
-        .and_then(|time| time.parse().ok());
-    let spec: Result<BreakglassGrantSpec, _> = serde_json::from_value(object["spec"].clone());
-    // Nobody can have meant that.
-    let ends_first = |spec: &BreakglassGrantSpec| {
-        spec.start_time
-            .is_some_and(|start| start >= spec.expiry_time)
-    };
-    match (spec, created) {
-        (Ok(spec), Some(created)) if !ends_first(&spec) => {
-            Said::Asks(Box::new(Asked { spec, created }))
-        }
-        _ => Said::Nonsense,
-    }
+    asked(object).map_or(Said::Nonsense, |asked| Said::Asks(Box::new(asked)))
 }

@@ -120,6 +120,10 @@ impl Checker {
             if let Some(ended) = ended {
                 if ended.reason != EndReason::Expired {
                     self.ask_whether_synced(actor, "an early end");
+                    // That was seen in AWS.
+                    if ended.reason != EndReason::RemovedExternally {
+                        self.ask_whether_read(actor, claim, ended.reason, now);
+                    }
                 }
                 self.promises.ended(&new.tuple, claim, ended.time);
                 self.on_end(now, claim, ended.reason, &Key::from(&new.tuple));

@@ -138,6 +138,8 @@ pub struct Checker {
     claimed: BTreeMap<String, Timestamp>,
     /// Uids whose claims have ended, as far as the cluster still remembers.
     ended: BTreeSet<String>,
+    /// Uids whose claims came with the backup that was put back last.
+    brought_back: BTreeSet<String>,
     /// When a backup was put back last.
     restored: Option<Timestamp>,
     /// What was found.
@@ -191,6 +193,7 @@ impl Checker {
             deleted_unheard: BTreeMap::new(),
             claimed: BTreeMap::new(),
             ended: BTreeSet::new(),
+            brought_back: BTreeSet::new(),
             restored: None,
             violations: Vec::new(),
             residues: BTreeMap::new(),

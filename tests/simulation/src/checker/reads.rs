@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api_simulator::{Commit, RequestRecord, Shown, Verb};
-use breakglass::api::access::{BreakglassAccess, Claim, Operation};
+use breakglass::api::access::{BreakglassAccess, Claim, EndReason, Operation};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -33,7 +33,9 @@ struct Reader {
 struct Read {
     begun: Timestamp,
     resource: String,
-    /// uid and resourceVersion of the object; nothing for a list.
+    /// Namespace and name of what was asked for; nothing for a list.
+    asked: Option<(String, String)>,
+    /// uid and resourceVersion of the object; nothing for a list, and for what is not there.
     object: Option<(String, String)>,
 }
 
@@ -51,21 +53,29 @@ impl Reads {
             }
             // Any version will do for who names one.
             let by_quorum = call.resource_version.as_deref().is_none_or(str::is_empty);
-            let (Some(200), Some(shown), true) = (record.status, &record.shown, by_quorum) else {
+            if !by_quorum {
                 continue;
-            };
+            }
             let reader = self.0.entry(call.actor.clone()).or_default();
-            let object = match (call.verb, shown) {
-                (Verb::List, _) => {
+            let asked = || {
+                let text = |text: &Option<String>| text.clone().unwrap_or_default();
+                Some((text(&call.namespace), text(&call.name)))
+            };
+            let (asked, object) = match (call.verb, record.status, &record.shown) {
+                (Verb::List, Some(200), Some(_)) => {
                     reader.listed.insert(call.resource.clone());
-                    None
+                    (None, None)
                 }
-                (Verb::Get, Shown::Object(object)) => Some(identity(object)),
+                (Verb::Get, Some(200), Some(Shown::Object(object))) => {
+                    (asked(), Some(identity(object)))
+                }
+                (Verb::Get, Some(404), _) => (asked(), None),
                 _ => continue,
             };
             let read = Read {
                 begun: record.arrived,
                 resource: call.resource.clone(),
+                asked,
                 object,
             };
             reader.recent.insert(call.number, read);
@@ -118,14 +128,34 @@ impl Reads {
                 && is_of_this_turn(read)
                 && object.is_some_and(|(uid, _)| covering.iter().any(|claim| claim.uid == *uid))
         });
-        let policies = of_kind(POLICIES).any(|(number, read)| {
-            number > ledger && is_of_this_turn(read) && read.object.is_none()
-        });
+        let policies = of_kind(POLICIES)
+            .any(|(number, read)| number > ledger && is_of_this_turn(read) && read.asked.is_none());
         match (grant, policies) {
             (false, _) => Some("a grant that covers it"),
             (_, false) => Some("the policies"),
             (true, true) => None,
         }
+    }
+}
+
+impl Reads {
+    /// Whether it has read that grant of late, and the policies where these are the reason.
+    fn rest_on(&self, actor: &str, claim: &Claim, reason: EndReason, now: Timestamp) -> bool {
+        let Some(reader) = self.0.get(actor) else {
+            return false;
+        };
+        let of_late = || {
+            reader
+                .recent
+                .values()
+                .filter(|read| read.begun >= now - TURN)
+        };
+        let (namespace, name) = (&claim.grant.namespace, &claim.grant.name);
+        let is_it = |asked: &(String, String)| asked.0 == *namespace && asked.1 == *name;
+        let grant =
+            of_late().any(|read| read.resource == GRANTS && read.asked.as_ref().is_some_and(is_it));
+        let policies = of_late().any(|read| read.resource == POLICIES && read.asked.is_none());
+        grant && (policies || reason != EndReason::DeniedByPolicy)
     }
 }
 
@@ -220,6 +250,22 @@ impl Checker {
     pub(super) fn last_contact(&mut self, actor: &str) -> Option<Timestamp> {
         self.look_at_reads();
         self.reads.0.get(actor)?.contact
+    }
+
+    /// Somebody ends a claim before its time: what a watch told is not enough.
+    pub(super) fn ask_whether_read(
+        &mut self,
+        actor: &str,
+        claim: &Claim,
+        reason: EndReason,
+        now: Timestamp,
+    ) {
+        self.look_at_reads();
+        let read = self.reads.rest_on(actor, claim, reason, now);
+        self.ask("R6", read, || {
+            let name = &claim.grant.name;
+            format!("{name} was ended early ({reason:?}) by {actor}, who had not read what that rests on")
+        });
     }
 
     /// Somebody gives, or ends early: by then it knows all that there is.

@@ -10,7 +10,7 @@ use breakglass::api::grant::{BreakglassGrantStatus, GrantState};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::grants::{GrantHistory, Said, is_revoked};
+use super::grants::{GrantHistory, asked, is_revoked};
 use super::{Checker, TURN, is_held, uid_of};
 
 /// What the ledger said of grants, by uid.
@@ -126,7 +126,7 @@ impl Checker {
         let state = status.state;
         let over = matches!(state, GrantState::Expired | GrantState::Revoked);
         let was_to_end = history.was_ever_to_end();
-        let unreadable = matches!(history.now(), Said::Nonsense);
+        let unreadable = asked(grant).is_none();
         if is(status, GRANTED) {
             return Some("says that it is granted");
         }

@@ -91,7 +91,8 @@ impl Checker {
                 GIVEN_WITHIN,
             ),
         };
-        if self.restored.is_some() || !self.all_clocks_are_right() || now < since + gone {
+        let since = self.restored.map_or(since, |at| since.max(at));
+        if !self.all_clocks_are_right() || now < since + gone {
             return;
         }
         let world = self.aws.truth();

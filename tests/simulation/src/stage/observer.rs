@@ -44,6 +44,9 @@ pub(super) struct Seen {
 /// No two controllers have so much to do within a minute: who makes more calls runs in circles.
 const BUSY: u64 = 6_000;
 
+/// Who stands still for longer has given its call up before it could leave.
+const GIVEN_UP: Duration = Duration::from_mins(5);
+
 impl Seen {
     pub(super) fn on_commit(&mut self, commit: &api_simulator::Commit) {
         if !self.looks_away {
@@ -206,6 +209,10 @@ impl Lines for Observer {
         }
         seen.count(run);
         fate.before += seen.held_up(run);
+        if fate.before > GIVEN_UP {
+            seen.checker.on_cut_off(run);
+            return ApiFate::instead(api_simulator::Ending::Hang);
+        }
         if fate.is_trouble() {
             seen.checker.on_cut_off(run);
         }
@@ -252,6 +259,12 @@ impl Lines for Observer {
         }
         seen.count(run);
         fate.before += seen.held_up(run);
+        if fate.before > GIVEN_UP {
+            return AwsFate {
+                instead: Some(aws_simulator::Ending::Hang),
+                ..AwsFate::default()
+            };
+        }
         seen.checker.on_send(run, call);
         let line = format!("{} {} {:?}", call.time, call.operation, call.parameters);
         seen.report.aws_call(&line);

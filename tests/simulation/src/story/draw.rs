@@ -115,7 +115,7 @@ fn setting(random: &mut Random) -> Setting {
             iam_staleness: random.pick(&[0, 4_000, 60_000]),
             latency: random.pick(&[0, 100, 2_000]),
             request_retention: random.pick(&[None, None, Some(5), Some(600)]),
-            absent_delete: random.pick(&[0, 1, 2]),
+            absent_delete: random.pick(&[0, 1, 2, 3, 3]),
             short_pages: random.chance(0.3),
             copies: random.pick(&[None, Some(3)]),
             crowded: random.chance(0.3),

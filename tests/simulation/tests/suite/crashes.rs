@@ -40,12 +40,11 @@ fn two_crashes_after_any_two_writes_are_survived() {
     side_by_side(&all, |life| {
         let writes = play(&life.story, &Direction::default()).writes_sent;
         let (mut pairs, mut played) = (0, 0);
-        for first in 1..=writes {
+        for (first, new_pod) in (1..=writes).flat_map(|first| [(first, false), (first, true)]) {
             // What was interrupted is done again, so there are more writes than in the life without.
-            let writes = crash(life, vec![first], false).writes_sent;
+            let writes = crash(life, vec![first], new_pod).writes_sent;
             for second in first + 1..=writes {
                 if is_played(pairs) {
-                    let new_pod = (first + second).is_multiple_of(2);
                     crash(life, vec![first, second], new_pod);
                     played += 1;
                 }

@@ -8,9 +8,9 @@ use simulation::stage::{Direction, Hold, play};
 
 use crate::{is_played, kept, side_by_side};
 
-/// Shorter than a call may take, so that its sender goes on with what it knew; longer; and longer than
-/// the lease, so that the other one does the work meanwhile.
-const HELD_FOR: [u64; 3] = [9, 45, 240];
+/// Shorter than a call may take, so that its sender goes on with what it knew; longer; longer than the lease, so that
+/// the other one does the work meanwhile; and long enough for the other one to finish.
+const HELD_FOR: [u64; 4] = [9, 45, 240, 600];
 
 /// Faults 12, 13. R2, R6, R10.
 #[test]
@@ -30,7 +30,9 @@ fn held_up(without_lease: bool) {
     let taken_over = AtomicU64::new(0);
     side_by_side(&lives, |life| {
         let calls = play(&life.story, &Direction::default()).calls_sent;
-        let pauses = (1..=calls).flat_map(|call| HELD_FOR.map(|seconds| Hold { call, seconds }));
+        let pauses = HELD_FOR
+            .into_iter()
+            .flat_map(|seconds| (1..=calls).map(move |call| Hold { call, seconds }));
         let mut played = 0;
         for (number, hold) in (0..).zip(pauses) {
             if is_played(number) {

@@ -46,13 +46,30 @@ pub(super) fn changes(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
         let at = random.below(CALM - HOUR);
         let back = at + random.between(1, HOUR);
         let user = random.pick(&PEOPLE).to_owned();
-        let (then, later) = match random.below(10) {
+        let (then, later) = match random.below(12) {
+            10 => {
+                let account = random.pick(&IAM_ACCOUNTS).to_owned();
+                let rename = |group: &str, new_name: &str| Change::RenameIamGroup {
+                    account: account.clone(),
+                    group: group.to_owned(),
+                    new_name: new_name.to_owned(),
+                };
+                let group = random.pick(&IAM_GROUPS);
+                (rename(group, "Renamed"), rename("Renamed", group))
+            }
+            11 => {
+                let account = random.pick(&IAM_ACCOUNTS).to_owned();
+                let group = random.pick(&IAM_GROUPS).to_owned();
+                let again = Change::RecreateIamGroup { account, group };
+                (again.clone(), again)
+            }
             8 => {
                 let rename = |user: &str, user_name: &str| Change::RenameUser {
                     user: user.to_owned(),
                     user_name: user_name.to_owned(),
                 };
                 let new = "married@example.com";
+                asked_by(random, deeds, (&user, new), (at, back));
                 (rename(&user, new), rename(new, &user))
             }
             9 => {
@@ -109,6 +126,7 @@ pub(super) fn changes(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
                     user: user.to_owned(),
                     new_name: new_name.to_owned(),
                 };
+                asked_by(random, deeds, ("bob", "robert"), (at, back));
                 (rename(&user, "robert"), rename("robert", &user))
             }
             _ => {
@@ -121,6 +139,30 @@ pub(super) fn changes(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
         deeds.push((at, Deed::Aws(then)));
         deeds.push((back, Deed::Aws(later)));
     }
+}
+
+/// Somebody asks by a new name, while it is the right one, for what may have been given by the old one.
+fn asked_by(
+    random: &mut Random,
+    deeds: &mut Vec<(Second, Deed)>,
+    (old, new): (&str, &'static str),
+    (from, to): (Second, Second),
+) {
+    let applied = deeds.iter().filter_map(|(_, deed)| match deed {
+        Deed::Apply(grant) if grant.user == old => Some(grant.clone()),
+        _ => None,
+    });
+    let mut applied: Vec<_> = applied.collect();
+    if applied.is_empty() {
+        return;
+    }
+    let mut grant = applied.swap_remove(random.below(applied.len() as u64).try_into().unwrap_or(0));
+    let at = random.between(from, to);
+    grant.name.name.push_str("-renamed");
+    grant.user = new;
+    grant.start = None;
+    grant.expiry = at + random.between(MINUTE, HOUR);
+    deeds.push((at, Deed::Apply(grant)));
 }
 
 /// What is down at AWS for everybody, and the keys that controllers come with.

@@ -9,15 +9,30 @@ use super::{MINUTE, api, aws, aws_writes, first, kept, kill, long, name, second,
 /// Fault 5. R1, R8.
 #[test]
 fn a_watch_that_is_far_behind_at_the_start_grants_nothing_that_has_ended() {
-    kept(&life(
-        "revoked while down, and the watch is late",
-        vec![
-            first(ASSIGNMENT),
-            kill(MINUTE, MINUTE),
-            (90, Deed::SetRevoked(name(), true)),
-            api(2 * MINUTE, Api::EventLate(50), 3 * MINUTE),
-        ],
-    ));
+    let killed = Deed::Kill {
+        replica: 0,
+        down: MINUTE,
+        same_pod: true,
+    };
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        let given = first(target);
+        let Deed::Apply(Grant { user, .. }) = given.1 else {
+            unreachable!("it is applied")
+        };
+        let report = kept(&life(
+            "removed while down, revoked right after, and the watch is late",
+            vec![
+                given.clone(),
+                (MINUTE, killed.clone()),
+                (90, Deed::TakeByHand(user, target)),
+                api(2 * MINUTE, Api::EventLate(50), 3 * MINUTE),
+                // Long enough for the revocation to come between the listing and the Create.
+                aws(2 * MINUTE, Aws::Late(4), MINUTE),
+                (2 * MINUTE + 2, Deed::SetRevoked(name(), true)),
+            ],
+        ));
+        assert_eq!(report.asked["R2"], 1, "{target:?} is given only once");
+    }
 }
 
 /// Fault 6. R3, L1.
@@ -38,14 +53,18 @@ fn edits_of_which_no_event_comes_are_seen_as_one() {
 /// Fault 7. R3.
 #[test]
 fn a_delete_that_the_watch_loses_ends_access_all_the_same() {
-    kept(&life(
+    let given = grant("first", ASSIGNMENT, None, 39 * MINUTE);
+    let report = kept(&long(
         "deleted by force, and no event of it",
         vec![
-            first(ASSIGNMENT),
+            (10, Deed::Apply(given)),
             api(MINUTE, Api::EventLost, 2 * MINUTE),
             (90, Deed::DeleteByForce(name())),
         ],
     ));
+    // Everything is listed anew every four minutes.
+    let late = &report.lateness;
+    assert!(late.len() == 1 && late[0] <= 4 * 60 + 5, "{late:?}");
 }
 
 /// Fault 8. L2.
@@ -78,7 +97,7 @@ fn watches_that_are_told_that_their_history_is_gone_begin_anew() {
 fn a_backup_that_is_put_back_revives_nothing_and_leaves_nothing() {
     for bump in [false, true] {
         for (made, back) in [(2, 3), (2, 7), (6, 8)] {
-            kept(&life(
+            let report = kept(&life(
                 "put back from a backup",
                 vec![
                     first(ASSIGNMENT),
@@ -87,6 +106,8 @@ fn a_backup_that_is_put_back_revives_nothing_and_leaves_nothing() {
                     second(9 * MINUTE, None, 11 * MINUTE),
                 ],
             ));
+            let given = report.asked["R2"];
+            assert!(given >= 2, "{made} {back}: the second is given: {given}");
         }
     }
 }
