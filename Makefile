@@ -30,8 +30,9 @@ simulate-crashes: need-rust ## Let the program die after every write and every p
 bugs: need-rust ## Put each known bug into the program and see who notices (hours); ONLY=words of a name, QUICK=1 without crashes and pauses
 	cargo run --quiet --locked --package seeded-bugs -- --only "$(ONLY)" $(if $(QUICK),--quick)
 
-mutants: need-rust ## Change the code in small ways and see what no test notices (2 h); needs cargo-mutants
+mutants: need-rust ## Change the code in small ways and see what no test notices (4 h); needs cargo-mutants
 	cargo mutants --output target/mutants --timeout 60
+	cargo mutants --output target/mutants-executor --timeout 600 --config .cargo/mutants-executor.toml
 
 soak: need-rust demo-control-plane ## Kill and freeze everything at random under load; MINUTES=n (20), SEED=n to repeat a run
 	cargo test --locked --package breakglass --test end_to_end -- soak::soak --exact --ignored --nocapture
