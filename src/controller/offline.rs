@@ -17,6 +17,9 @@ use crate::aws::{Cleared, Outcome};
 use crate::clock::after;
 use crate::telemetry::audit;
 
+/// Whoever writes the same entry is given so long to be done with it.
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// A pod has 30 s to stop.
 const GIVE_UP_WITHIN: Duration = Duration::from_secs(15);
 
@@ -166,7 +169,10 @@ async fn give_all_up(context: &Context) -> Result<(), ClusterError> {
         }
         access.spec.offline_deleter = None;
         match context.write_access(&access).await {
-            Err(ClusterError::Conflict(_)) => left.extend(context.cluster.access(&name).await?),
+            Err(ClusterError::Conflict(_)) => {
+                tokio::time::sleep(AGAIN).await;
+                left.extend(context.cluster.access(&name).await?);
+            }
             Ok(_) | Err(ClusterError::Gone(_)) => {}
             Err(error) => return Err(error),
         }

@@ -4,9 +4,9 @@ use aws_simulator::{AccountStatus, Change};
 use simulation::cast::{self, ACCOUNTS, PERMISSION_SETS, Target};
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
 use simulation::stage::Direction;
-use simulation::story::{Aws, Deed, Grant, Name, Second};
+use simulation::story::{Api, Aws, Deed, Grant, Name, Second};
 
-use super::{MINUTE, aws, aws_writes, first, kept, kill, long, name, second};
+use super::{MINUTE, api, aws, aws_writes, first, kept, kill, long, name, second};
 
 /// Fault 4. R2, R3.
 #[test]
@@ -151,6 +151,23 @@ fn after_hours_without_a_controller_revokes_go_before_what_is_asked_for() {
         early <= 5,
         "{early} of 10 were given before all of 30 were taken"
     );
+}
+
+/// L1. A stop has little time, and what it can't write it does not try in circles.
+#[test]
+fn a_stop_while_every_write_conflicts_is_a_stop() {
+    let stop = Deed::Stop {
+        replica: 0,
+        down: MINUTE,
+    };
+    kept(&life(
+        "stopped while every write conflicts",
+        vec![
+            first(ASSIGNMENT),
+            api(2 * MINUTE, Api::Conflict, 2 * MINUTE),
+            (3 * MINUTE, stop),
+        ],
+    ));
 }
 
 /// Fault 44. R2, R3, L2.
