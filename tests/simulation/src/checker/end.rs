@@ -8,9 +8,9 @@ use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::Checker;
 use super::ledgers::Ledger;
 use super::rows::{Key, Whose};
+use super::{Checker, told};
 
 impl Checker {
     /// From time to time, while a controller is up: asks what must be so when none has been disturbed for a while.
@@ -26,6 +26,10 @@ impl Checker {
             .filter(|(_, ledger)| self.is_overdue(ledger, now))
             .collect();
         let any_overdue = !overdue.is_empty();
+        let untold: Vec<_> = overdue
+            .iter()
+            .filter_map(|(_, ledger)| self.untold(ledger, now))
+            .collect();
         let unsaid: Vec<_> = overdue
             .into_iter()
             .filter(|(_, ledger)| !says_overdue(&ledger.access))
@@ -40,6 +44,9 @@ impl Checker {
         if any_overdue {
             self.ask("L5", silent.is_empty(), || {
                 format!("{silent:?} should be gone, and nothing says so")
+            });
+            self.ask("L5", untold.is_empty(), || {
+                format!("the access of {untold:?} should be gone, and their statuses don't say so")
             });
         }
         let from = now - NOTICED_BY;
@@ -79,6 +86,23 @@ impl Checker {
         // A person may have given it again since.
         let last = last.max(row.map(|row| row.since).filter(|_| last.is_some()));
         there && !covered && last.is_some_and(|end| now.duration_since(end) > LOUD_BY)
+    }
+
+    /// The grant that was the last to end for that access, which is overdue, if its status does not say so.
+    fn untold(&self, ledger: &Ledger, now: Timestamp) -> Option<String> {
+        let spec = ledger.spec();
+        if spec.state == AccessState::Closed || spec.first_absent_time.is_some() {
+            return None; // It was seen to be gone.
+        }
+        let ended = spec.ended.iter().filter(|ended| ended.attempted);
+        let ended = ended.map(|ended| (ended.time, &ended.uid));
+        let expired = spec.claims.iter();
+        let expired = expired.map(|claim| (claim.expiry_time, &claim.uid));
+        let (end, uid) = ended.chain(expired).max()?;
+        let history = self.written.grants.get(uid)?;
+        let grant = history.object.as_ref().filter(|_| !history.forged)?;
+        let silent = now.duration_since(end) > LOUD_BY && !told::says_overdue(grant);
+        silent.then(|| format!("{uid} of {end}"))
     }
 
     /// Whether a person gave it once more after it was seen to be gone, and AWS does not answer: the

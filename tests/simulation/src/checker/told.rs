@@ -56,6 +56,11 @@ fn status_of(grant: &Value) -> Option<BreakglassGrantStatus> {
     serde_json::from_value(grant.get("status")?.clone()).ok()
 }
 
+/// Whether the status of that grant says that its access should be gone and is not.
+pub(super) fn says_overdue(grant: &Value) -> bool {
+    status_of(grant).is_some_and(|status| is(&status, REVOKE_OVERDUE))
+}
+
 impl Checker {
     /// A controller wrote the status of a grant: who is said now to have access has it by the ledger, or had a moment
     /// ago. What somebody else wrote may stand beside what a controller puts in.
