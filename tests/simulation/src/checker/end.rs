@@ -96,7 +96,7 @@ impl Checker {
         }
         let ended = spec.ended.iter().filter(|ended| ended.attempted);
         let ended = ended.map(|ended| (ended.time, &ended.uid));
-        let expired = spec.claims.iter();
+        let expired = spec.claims.iter().filter(|claim| claim.expiry_time <= now);
         let expired = expired.map(|claim| (claim.expiry_time, &claim.uid));
         let (end, uid) = ended.chain(expired).max()?;
         let history = self.written.grants.get(uid)?;

@@ -19,7 +19,7 @@ fn random_stories_keep_every_rule() {
     // A checker that is never asked proves nothing.
     for rule in [
         "R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R9", "R10", "R11", "R12", "L1", "L5",
-        "sessions", "spacing",
+        "sessions", "spacing", "status",
     ] {
         assert!(
             total.asked.get(rule).is_some_and(|asked| *asked > 0),
