@@ -346,6 +346,12 @@ pub struct BreakglassAccessStatus {
 }
 
 impl BreakglassAccessSpec {
+    /// Whether it has a claim of the grant with that uid, or an ended one.
+    pub fn knows(&self, uid: &str) -> bool {
+        self.claims.iter().any(|claim| claim.uid == uid)
+            || self.ended.iter().any(|ended| ended.uid == uid)
+    }
+
     /// Takes over what person and entitlement are called now. The ids stay.
     pub fn rename(&mut self, tuple: Tuple) {
         tuple.user().clone_into(&mut self.user);

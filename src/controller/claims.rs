@@ -87,9 +87,7 @@ pub async fn claim(
     }
     let existing = context.cluster.access(&access_name).await?;
     if let Some(access) = &existing {
-        if access.spec.ended.iter().any(|ended| ended.uid == view.uid)
-            || access.spec.claims.iter().any(|c| c.uid == view.uid)
-        {
+        if access.spec.knows(&view.uid) {
             return Ok(Claiming {
                 access: existing,
                 grant: Some(grant),
@@ -153,11 +151,7 @@ async fn claimed_elsewhere(
         return Ok(None);
     };
     let other = context.cluster.access(other).await?;
-    Ok(other.filter(|access| {
-        let ledger = &access.spec;
-        ledger.claims.iter().any(|claim| claim.uid == view.uid)
-            || ledger.ended.iter().any(|ended| ended.uid == view.uid)
-    }))
+    Ok(other.filter(|access| access.spec.knows(&view.uid)))
 }
 
 /// Whether one more claim of that tuple fits. What can't be written at its end must not begin.
