@@ -135,10 +135,15 @@ pub struct Claim {
     /// Until when access is due.
     #[schemars(schema_with = "super::time::timestamp")]
     pub expiry_time: Timestamp,
-    /// When the access was first seen in AWS for this claim.
+    /// Since when AWS has shown the access for this claim. None while it is being given, for the first time or
+    /// again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::time::optional_timestamp")]
     pub active_time: Option<Timestamp>,
+    /// When the access was first seen in AWS for this claim, whatever became of it since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::time::optional_timestamp")]
+    pub granted_time: Option<Timestamp>,
     /// The policy that admitted it.
     pub policy: PolicyRef,
     /// What that policy says about a removal by others.
@@ -220,10 +225,14 @@ pub struct EndedClaim {
     /// Until when access was due.
     #[schemars(schema_with = "super::time::timestamp")]
     pub expiry_time: Timestamp,
-    /// When the access was first seen in AWS for it.
+    /// Since when AWS had shown the access for it. None if it was not there, or nobody knew, when this ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::time::optional_timestamp")]
     pub active_time: Option<Timestamp>,
+    /// When the access was first seen in AWS for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::time::optional_timestamp")]
+    pub granted_time: Option<Timestamp>,
     /// Whether the access was ours while this was due: AWS had been asked for it, and it may have been
     /// there though nobody saw it. False for access that stood before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

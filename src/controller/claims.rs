@@ -221,6 +221,7 @@ fn new_claim(view: &GrantView, asked: &Asked, allowance: &Allowance) -> Claim {
         start_time: writable(asked.start.unwrap_or(view.created)),
         expiry_time: asked.expiry,
         active_time: None,
+        granted_time: None,
         policy: allowance.policy.clone(),
         on_external_removal: allowance.on_external_removal,
         exclusive: allowance.exclusive,

@@ -521,7 +521,9 @@ pub fn activate(
     ledger.longest_session_seconds = ledger.longest_session_seconds.max(session_seconds);
     for claim in &mut ledger.claims {
         if super::ledger::due(claim, now) && claim.active_time.is_none() && which(claim) {
-            claim.active_time = Some(crate::api::time::whole_seconds(now));
+            let since = crate::api::time::whole_seconds(now);
+            claim.active_time = Some(since);
+            claim.granted_time.get_or_insert(since);
             for ended in &mut ledger.ended {
                 ended.gone(now, ledger.longest_session_seconds);
             }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::access::{Authorities, Known, Reading, Step, Waiting, activate, next};
-use super::fixtures::{at, claim, holder, ledger};
+use super::fixtures::{at, claim, holder, ledger, shown};
 use super::ledger::{Evidence, begin, end, task};
 use crate::api::access::{
     AccessState, Attempt, BreakglassAccessSpec, Claim, EndReason, EndedClaim, Holder, Operation,
@@ -294,7 +294,7 @@ fn access_goes_on_only_with_who_does_not_end_as_well() {
     let ended = &one.ended[0];
     assert_eq!(ended.gone_time, Some(at(100)), "b had it all along");
     assert_eq!(ended.longest_session_seconds, Some(7));
-    one.claims[0].active_time = Some(at(110));
+    shown(&mut one.claims[0], 110);
     one.claims.push(claim("c", 0, 120));
     end(&mut one, &[expired("c")], at(130));
     assert_eq!(one.ended[1].gone_time, Some(at(120)), "b had it since 110");
@@ -371,9 +371,9 @@ fn assigned(ledger: BreakglassAccessSpec) -> BreakglassAccessSpec {
 
 /// Ours, given, and marked active at second 0.
 fn open(claims: Vec<Claim>) -> BreakglassAccessSpec {
-    let active = |claim| Claim {
-        active_time: Some(at(0)),
-        ..claim
+    let active = |mut claim| {
+        shown(&mut claim, 0);
+        claim
     };
     BreakglassAccessSpec {
         state: AccessState::Open,
@@ -432,6 +432,7 @@ fn an_absence_is_believed_when_it_can_not_be_from_before_the_access_was_given() 
     match seen(Seen::Absent, window(), &open) {
         Step::Send(ledger, Operation::Create) => {
             assert_eq!(ledger.claims[0].active_time, None, "it is not there");
+            assert_eq!(ledger.claims[0].granted_time, Some(at(0)), "it was");
         }
         other => panic!("{other:?}"),
     }

@@ -100,6 +100,7 @@ pub(crate) fn claim(uid: &str, start: i64, expiry: i64) -> Claim {
         start_time: at(start),
         expiry_time: at(expiry),
         active_time: None,
+        granted_time: None,
         policy: PolicyRef {
             name: "policy".into(),
             generation: 1,
@@ -108,6 +109,12 @@ pub(crate) fn claim(uid: &str, start: i64, expiry: i64) -> Claim {
         exclusive: false,
         provenance: None,
     }
+}
+
+/// AWS shows the access for that claim, since that second.
+pub(crate) fn shown(claim: &mut Claim, since: i64) {
+    claim.active_time = Some(at(since));
+    claim.granted_time = Some(at(since));
 }
 
 /// A ledger entry with these claims, never opened.

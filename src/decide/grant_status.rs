@@ -67,8 +67,8 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
         _ => None,
     };
     let was_given = match facts.standing {
-        Standing::Claimed(_, claim) => claim.active_time,
-        Standing::Ended(_, ended) => ended.active_time,
+        Standing::Claimed(_, claim) => claim.granted_time,
+        Standing::Ended(_, ended) => ended.granted_time,
         Standing::Unclaimed => None,
     };
     let granted_time = old.granted_time.map(whole_seconds).or(was_given);
@@ -79,7 +79,7 @@ pub fn status(facts: &Facts<'_>) -> BreakglassGrantStatus {
     let revoked_time = match facts.standing {
         Standing::Ended(access, ended) if is_over => {
             let since = gone_since(&access.spec, ended);
-            let given = ended.attempted || ended.active_time.is_some();
+            let given = ended.attempted || granted_time.is_some();
             given.then(|| since.or(old.revoked_time).unwrap_or(facts.now))
         }
         // No ledger entry remembers.

@@ -3,7 +3,7 @@
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
 
-use super::fixtures::{at, claim, ledger, raw_grant, raw_policy, some_tuple, tuple};
+use super::fixtures::{at, claim, ledger, raw_grant, raw_policy, shown, some_tuple, tuple};
 use super::grant::{Decision, Next, Standing, decide, next_wake};
 use super::grant_status::{Facts, Obstacle, status};
 use super::grant_view::GrantView;
@@ -179,7 +179,7 @@ fn expiry_moves_earlier_always_and_later_only_by_policy() {
     let mut access = claimed(&raw, 100);
     let decision = decision(&raw, Some(&access), 1);
     assert_eq!(decision.next, Next::Nothing);
-    access.spec.claims[0].active_time = Some(at(1));
+    shown(&mut access.spec.claims[0], 1);
     let status = told(&raw, Some(&access), decision.ruling.as_ref(), 1);
     assert_eq!(
         row(&status),
@@ -252,7 +252,7 @@ fn the_table_of_conditions_holds() {
         (GrantState::Granting, false, "Granting", true, false, false)
     );
     // Active.
-    access.spec.claims[0].active_time = Some(at(1));
+    shown(&mut access.spec.claims[0], 1);
     assert_eq!(
         row(&told(&raw, Some(&access), None, 2)),
         (GrantState::Active, true, "Active", false, false, true)
@@ -427,7 +427,7 @@ fn the_finalizer_goes_when_nothing_is_left_and_at_the_latest_after_its_bound() {
 fn a_spec_that_no_longer_parses_keeps_its_claim_to_the_end_and_no_longer() {
     let raw = raw_grant(json!({"user": 7}));
     let mut access = claimed(&raw, 100);
-    access.spec.claims[0].active_time = Some(at(1));
+    shown(&mut access.spec.claims[0], 1);
     assert_eq!(
         row(&told(&raw, Some(&access), None, 2)),
         (GrantState::Active, false, "InvalidSpec", false, true, true)
@@ -443,7 +443,7 @@ fn what_stood_before_is_said_to_stay() {
     let raw = raw_grant(spec(100));
     let mut access = claimed(&raw, 100);
     access.spec.origin = Some(Origin::PreExisting);
-    access.spec.claims[0].active_time = Some(at(1));
+    shown(&mut access.spec.claims[0], 1);
     access.spec.longest_session_seconds = Some(3_600);
     let active = told(&raw, Some(&access), None, 2);
     assert!(condition(&active, conditions::ALREADY_PRESENT).is_some());
@@ -470,10 +470,38 @@ fn what_stood_before_is_said_to_stay() {
 }
 
 #[test]
+fn what_was_given_and_went_before_the_end_is_told_as_given() {
+    for (origin, what) in [
+        (Some(Origin::Created), "the access is gone"),
+        // It stood before, its group was deleted, and the ledger was closed.
+        (None, "left as it was"),
+    ] {
+        let raw = raw_grant(spec(100));
+        let mut access = claimed(&raw, 100);
+        shown(&mut access.spec.claims[0], 1);
+        access.spec.claims[0].active_time = None;
+        access.spec.origin = origin;
+        end(
+            &mut access.spec,
+            &[("uid-1".into(), EndReason::Expired)],
+            at(100),
+        );
+        access.spec.state = AccessState::Closed;
+        access.spec.ended[0].gone(at(101), None);
+        access.spec.ended[0].settled = true;
+        let status = told(&raw, Some(&access), None, 102);
+        let ready = condition(&status, conditions::READY).unwrap();
+        assert!(ready.message.contains(what), "{ready:?}");
+        assert_eq!(status.granted_time, Some(at(1)), "{what}");
+        assert_eq!(status.revoked_time, Some(at(101)), "{what}");
+    }
+}
+
+#[test]
 fn sessions_are_said_to_end_after_the_access() {
     let raw = raw_grant(spec(100));
     let mut access = claimed(&raw, 100);
-    access.spec.claims[0].active_time = Some(at(1));
+    shown(&mut access.spec.claims[0], 1);
     // An assignment, a group of Identity Center, a group of IAM. AWS has a limit where nothing is known.
     for (kind, longest, hours) in [
         (0, Some(3_600), 2),
@@ -496,7 +524,7 @@ fn sessions_are_said_to_end_after_a_late_removal() {
     let mut raw = raw_grant(spec(100));
     let mut access = claimed(&raw, 100);
     access.spec.longest_session_seconds = Some(3_600);
-    access.spec.claims[0].active_time = Some(at(1));
+    shown(&mut access.spec.claims[0], 1);
     end(
         &mut access.spec,
         &[("uid-1".into(), EndReason::Expired)],
@@ -555,9 +583,9 @@ fn a_claim_that_is_past_its_end_is_overdue_too() {
 fn sessions_of_a_grant_do_not_last_longer_because_another_ends_later() {
     let mut raw = raw_grant(spec(100));
     let mut access = claimed(&raw, 100);
-    access.spec.claims[0].active_time = Some(at(1));
+    shown(&mut access.spec.claims[0], 1);
     let mut other = claim("uid-2", 0, 500);
-    other.active_time = Some(at(1));
+    shown(&mut other, 1);
     access.spec.claims.push(other);
     access.spec.longest_session_seconds = Some(3_600);
     end(
@@ -611,7 +639,7 @@ fn what_aws_was_asked_for_is_not_said_to_have_never_been_given() {
     let mut scheduled = access.clone();
     scheduled.spec.claims[0].start_time = at(150);
     let mut seen = access.clone();
-    seen.spec.claims[0].active_time = Some(at(1));
+    shown(&mut seen.spec.claims[0], 1);
     for (access, message, sessions) in [
         (&mut access, "was never seen in AWS", Some(at(101 + 3_600))),
         (&mut seen, "the access is gone", Some(at(101 + 3_600))),
@@ -643,7 +671,7 @@ fn what_aws_was_asked_for_is_not_said_to_have_never_been_given() {
 fn what_a_status_says_decides_nothing_but_an_end() {
     let mut raw = raw_grant(spec(100));
     let mut access = claimed(&raw, 100);
-    access.spec.claims[0].active_time = Some(at(1));
+    shown(&mut access.spec.claims[0], 1);
     for (status, wanted) in [
         (json!({}), Evidence::Stands(at(100))),
         (json!({"state": "Revoked"}), Evidence::Stands(at(100))),
@@ -690,7 +718,7 @@ fn a_deny_policy_is_asked_by_the_names_that_the_grant_itself_gives() {
 fn an_unchanged_status_is_not_a_new_one() {
     let mut raw = raw_grant(spec(100));
     let mut access = claimed(&raw, 100);
-    access.spec.claims[0].active_time = Some(at(1));
+    shown(&mut access.spec.claims[0], 1);
     let first = told(&raw, Some(&access), None, 2);
     raw.data["status"] = serde_json::to_value(&first).unwrap();
     assert_eq!(told(&raw, Some(&access), None, 50), first);

@@ -77,7 +77,7 @@ fn over_or_revoking(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedC
 fn what_is_left(facts: &Facts<'_>, access: &BreakglassAccess, ended: &EndedClaim) -> &'static str {
     let (ledger, now) = (&access.spec, facts.now);
     let was_seen = ended
-        .active_time
+        .granted_time
         .or(facts.view.status.granted_time)
         .is_some();
     match (ended.attempted, was_seen) {

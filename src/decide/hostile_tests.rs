@@ -125,6 +125,7 @@ fn access() -> (BreakglassAccess, Claim) {
     let claim = Claim {
         spec_hash: whole.asked.unwrap().hash(),
         active_time: Some(at(20)),
+        granted_time: Some(at(20)),
         ..claim("uid-1", 10, 3_600)
     };
     let mut access = BreakglassAccess::new("iam-1", ledger(vec![claim.clone()]));

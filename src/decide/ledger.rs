@@ -230,6 +230,7 @@ pub fn end(ledger: &mut BreakglassAccessSpec, ending: &[(String, EndReason)], no
             },
             expiry_time: claim.expiry_time,
             active_time: claim.active_time,
+            granted_time: claim.granted_time,
             attempted: ledger.origin == Some(Origin::Created) && claim.start_time <= now,
             gone_time: None,
             longest_session_seconds: None,

@@ -334,6 +334,11 @@ impl Stage {
                 let at = self.now() + down;
                 self.cue(at, Cue::Start { replica, same_pod });
             }
+            Deed::Freeze(replica, seconds) => {
+                if let Some(run) = self.replicas[replica].run() {
+                    self.observer.lock().freeze(run, seconds);
+                }
+            }
             Deed::SetClock(replica, seconds) => {
                 let offset = SignedDuration::from_secs(seconds);
                 self.disturbed(0);

@@ -168,6 +168,8 @@ pub enum Deed {
         /// For how long.
         down: Second,
     },
+    /// A controller stands still for so long: neither it nor what is sent to it gets through.
+    Freeze(usize, Second),
     /// The clock of a controller's machine is set, by so many seconds from the true time.
     SetClock(usize, i64),
     /// Calls to the API server go wrong.

@@ -31,7 +31,7 @@ pub(super) struct Seen {
     crash_at: Vec<u64>,
     hold: Option<Hold>,
     /// Who stands still, and until when.
-    frozen: Option<(Run, Instant)>,
+    frozen: Vec<(Run, Instant)>,
     /// Runs that are about to be killed: nothing leaves them any more.
     dead: BTreeSet<String>,
     /// Whether the rules are not asked, since somebody breaks them on purpose.
@@ -119,16 +119,22 @@ impl Seen {
         self.report.calls_sent += 1;
         let sent = self.report.calls_sent;
         if let Some(hold) = self.hold.filter(|hold| hold.call == sent) {
-            let until = Instant::now() + Duration::from_secs(hold.seconds);
-            self.frozen = Some((run.clone(), until));
-            self.checker.on_frozen(hold.seconds);
+            self.freeze(run, hold.seconds);
         }
+    }
+
+    /// It stands still from here on, for so long.
+    pub(super) fn freeze(&mut self, run: &Run, seconds: Second) {
+        let until = Instant::now() + Duration::from_secs(seconds);
+        self.frozen.push((run.clone(), until));
+        self.checker.on_frozen(seconds);
     }
 
     /// How long whatever comes from it, or to it, is held up.
     fn held_up(&self, run: &Run) -> Duration {
-        let frozen = self.frozen.as_ref().filter(|(who, _)| who == run);
-        frozen.map_or(Duration::ZERO, |(_, until)| {
+        let frozen = self.frozen.iter().filter(|(who, _)| who == run);
+        let until = frozen.map(|(_, until)| *until).max();
+        until.map_or(Duration::ZERO, |until| {
             until.saturating_duration_since(Instant::now())
         })
     }
@@ -147,7 +153,7 @@ impl Observer {
             report: Report::default(),
             crash_at: direction.crash_at.clone(),
             hold: direction.hold,
-            frozen: None,
+            frozen: Vec::new(),
             dead: BTreeSet::new(),
             looks_away: false,
             minute: (0, 0),

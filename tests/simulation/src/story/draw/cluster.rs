@@ -26,6 +26,12 @@ pub(super) fn machines(random: &mut Random, setting: &Setting, deeds: &mut Vec<(
             },
         ));
     }
+    for _ in 0..random.below(3) {
+        let replica = one(random);
+        let lasts = random.pick(&[9, 45, 4 * MINUTE, 30 * MINUTE]);
+        let at = moment(random, deeds, lasts);
+        deeds.push((at, Deed::Freeze(replica, lasts)));
+    }
     for _ in 0..random.below(6) {
         let late = random.between(1, 50);
         let kind = random.pick(&[
