@@ -1,11 +1,12 @@
 //! What AWS shows and answers, in the words of this program.
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::error::{Class, Error};
 use crate::api::access::Operation;
 use crate::api::tuple::Tuple;
-use crate::clock::Clock;
+use crate::clock::{Clock, until};
 
 /// What a grant names, found in AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +123,8 @@ impl Outcome {
 pub struct Cleared {
     operation: Operation,
     send_before: Timestamp,
+    /// The same by the monotonic clock: the time of day may be set back meanwhile.
+    latest: Instant,
     clock: Clock,
 }
 
@@ -131,6 +134,7 @@ impl Cleared {
         Self {
             operation,
             send_before,
+            latest: Instant::now() + until(clock.now(), send_before),
             clock,
         }
     }
@@ -139,6 +143,7 @@ impl Cleared {
     pub(super) fn spend(self, operation: Operation) -> bool {
         let gives = operation == Operation::Create;
         let doubtful = gives && self.clock.differences().correction().is_some();
-        self.operation == operation && self.clock.now() < self.send_before && !doubtful
+        let in_time = self.clock.now() < self.send_before && Instant::now() < self.latest;
+        self.operation == operation && in_time && !doubtful
     }
 }

@@ -46,8 +46,8 @@ pub fn status(
     let next_attempt_time = remembered
         .hold
         .as_ref()
-        .filter(|hold| failing && hold.until > now)
-        .map(|hold| whole_seconds(hold.until));
+        .filter(|hold| failing && hold.until_time > now)
+        .map(|hold| whole_seconds(hold.until_time));
     BreakglassAccessStatus {
         observed,
         grants: access

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::core::DynamicObject;
 use kube::runtime::controller::Action;
+use tokio::time::Instant;
 
 use super::access_status::status;
 use super::cluster::{Error as ClusterError, parse_access};
@@ -18,6 +19,7 @@ use crate::api::access::{
     AccessState, BreakglassAccess, BreakglassAccessSpec, BreakglassAccessStatus, Claim, EndReason,
     GrantRef,
 };
+use crate::api::conditions;
 use crate::api::tuple::Tuple;
 use crate::aws::Seen;
 use crate::aws::desk::{Priority, Request};
@@ -32,7 +34,9 @@ use crate::decide::ledger::{
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The ledger entry can't be read: a newer version may have written it.
-    #[error("the ledger entry can't be read")]
+    #[error(
+        "the ledger entry can't be read, so nothing ends its access: run the version that wrote it, or take the access away in AWS by hand"
+    )]
     Unreadable(#[source] serde_json::Error),
     /// The API server failed us.
     #[error(transparent)]
@@ -68,6 +72,8 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
         Ok(access) => (access, None),
         Err(error) => (access, Some(error)),
     };
+    // That may have taken long, and an instant may have passed at which something ends.
+    let now = context.clock.now();
     let asked_again = ask_for_turn(&context, &access, now);
     if let Some(error) = failure {
         return Err(error.into());
@@ -190,9 +196,9 @@ fn ask_for_turn(context: &Context, access: &BreakglassAccess, now: Timestamp) ->
     if let Some(hold) = remembered.hold
         && hold.purpose == purpose
         && hold.task == task(&access.spec)
-        && now < hold.until
+        && let Some(left) = hold.until.checked_duration_since(Instant::now())
     {
-        return Some(hold.until);
+        return Some(after(now, left));
     }
     let priority = match purpose {
         Purpose::Revoke => Priority::Revoke {
@@ -303,7 +309,7 @@ async fn show(
     if context.told.was_told(&uid, &new) {
         return Ok((access, Some(after(now, PAUSE))));
     }
-    access.status = Some(new.clone());
+    let before = access.status.replace(new.clone());
     let written = match context.cluster.replace_access_status(&access).await {
         Err(ClusterError::Conflict(operation)) => {
             // Of the status alone the watch may be behind too.
@@ -317,6 +323,22 @@ async fn show(
         written => written,
     };
     context.told.remember(&uid, &new, &written);
+    let overdue = |status: &BreakglassAccessStatus| {
+        conditions::find(&status.conditions, conditions::REVOKE_OVERDUE).cloned()
+    };
+    if written.is_ok()
+        && let Some(condition) = overdue(&new)
+        && before.as_ref().and_then(overdue).is_none()
+    {
+        let (what, last_error) = (condition.message, new.last_error);
+        tracing::error!(
+            access = name,
+            user = access.spec.user,
+            target = access.spec.target_summary,
+            last_error,
+            "{what}"
+        );
+    }
     written.map(|access| (access, None))
 }
 

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::wake;
 use crate::api::access::{BreakglassAccess, BreakglassAccessSpec, Claim};
 use crate::api::grant::BreakglassGrantStatus;
-use crate::api::time::writable;
+use crate::api::time::{whole_seconds, writable};
 use crate::api::tuple::Tuple;
 use crate::aws::ResolveError;
 use crate::aws::error::Error as AwsError;
@@ -314,7 +314,8 @@ pub async fn move_expiry(
         grant = view.reference.name, namespace = view.reference.namespace, uid = view.uid, access = access_name,
         from = %claim.expiry_time, to = %expiry, "expiry moved"
     );
-    claim.expiry_time = expiry;
+    // Access was due until now, whatever the grant says by now.
+    claim.expiry_time = expiry.max(whole_seconds(context.clock.now()));
     context.write_access(&access).await?;
     context.wakers.access(access_name);
     Ok(())

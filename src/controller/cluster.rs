@@ -30,8 +30,8 @@ pub enum Error {
     /// The object is not there any more.
     #[error("{0}: the object is gone")]
     Gone(&'static str),
-    /// The API server could not be reached, or did not answer in time.
-    #[error("{0}: the API server can't be reached")]
+    /// The API server could not be reached, did not answer in time, or failed.
+    #[error("{0}: the API server can't be reached, or fails")]
     Unreachable(&'static str, #[source] Option<Box<kube::Error>>),
     /// The API server refused the call.
     #[error("{0}: {1}")]
@@ -66,6 +66,14 @@ impl std::fmt::Debug for Cluster {
 pub fn set_status(object: &mut DynamicObject, status: &impl serde::Serialize) {
     if let (Ok(status), Some(data)) = (serde_json::to_value(status), object.data.as_object_mut()) {
         data.insert("status".to_owned(), status);
+    }
+}
+
+fn if_there<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
+    match read {
+        Ok(object) => Ok(Some(object)),
+        Err(Error::Gone(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -123,17 +131,13 @@ impl Cluster {
 
     /// A grant by quorum read; none if there is none by that name.
     pub async fn grant(&self, grant: &GrantRef) -> Result<Option<DynamicObject>, Error> {
-        self.call(
-            "read grant",
-            self.grants(&grant.namespace).get_opt(&grant.name),
-        )
-        .await
+        let api = self.grants(&grant.namespace);
+        if_there(self.call("read grant", api.get(&grant.name)).await)
     }
 
     /// An access by quorum read; none if there is none by that name.
     pub async fn access(&self, name: &str) -> Result<Option<BreakglassAccess>, Error> {
-        self.call("read access", self.accesses().get_opt(name))
-            .await
+        if_there(self.call("read access", self.accesses().get(name)).await)
     }
 
     /// All accesses that can be read, by quorum.
@@ -317,11 +321,15 @@ impl Cluster {
             kube::Error::Api(status) if status.is_conflict() || status.is_already_exists() => {
                 Error::Conflict(operation)
             }
-            kube::Error::Api(status) if status.is_not_found() => Error::Gone(operation),
+            // Not any answer of 404: a proxy, or an API server that has lost the kind, knows nothing of the object.
+            kube::Error::Api(status) if status.reason == "NotFound" => Error::Gone(operation),
             kube::Error::Api(status) if status.code < 500 => {
                 Error::Refused(operation, status.message.clone(), status.code)
             }
-            kube::Error::SerdeError(error) => Error::Unreadable(operation, error.to_string()),
+            // Half an answer is none.
+            kube::Error::SerdeError(error) if error.is_data() => {
+                Error::Unreadable(operation, error.to_string())
+            }
             other => Error::Unreachable(operation, Some(Box::new(other))),
         })
     }

@@ -155,10 +155,18 @@ impl Context {
     /// Remembers a ledger entry as a call that was begun then has shown it.
     pub fn learn_access(&self, begun: Instant, access: &BreakglassAccess) {
         let name = access.metadata.name.as_deref().unwrap_or_default();
+        let mut is_news = false;
         self.memory.update(name, |tuple| {
-            tuple.ledger = Some((begun, Arc::new(access.clone())));
+            // A read may be answered after a write that was begun later.
+            let known = tuple.ledger.as_ref();
+            is_news = known.is_none_or(|(_, known)| age(known) <= age(access));
+            if is_news {
+                tuple.ledger = Some((begun, Arc::new(access.clone())));
+            }
         });
-        self.index.put(access);
+        if is_news {
+            self.index.put(access);
+        }
     }
 
     /// Takes in an event of the accesses: which grants they know. What this process has written since
@@ -196,14 +204,23 @@ impl Context {
     ) -> Result<BreakglassAccess, ClusterError> {
         let name = access.metadata.name.as_deref().unwrap_or_default();
         let gives_up = access.spec.offline_deleter.as_ref() != Some(&self.me);
-        if gives_up {
-            self.memory.update(name, |tuple| tuple.gave_up = true);
-        }
+        let gave_up = self.memory.get(name).gave_up;
+        self.memory
+            .update(name, |tuple| tuple.gave_up = gives_up || gave_up);
         let begun = Instant::now();
-        let written = self.cluster.replace_access(access).await?;
-        self.memory.update(name, |tuple| tuple.gave_up = gives_up);
-        self.learn_access(begun, &written);
-        Ok(written)
+        let written = self.cluster.replace_access(access).await;
+        match &written {
+            Ok(written) => {
+                self.memory.update(name, |tuple| tuple.gave_up = gives_up);
+                self.learn_access(begun, written);
+            }
+            // It was not written for certain.
+            Err(ClusterError::Conflict(_)) => {
+                self.memory.update(name, |tuple| tuple.gave_up = gave_up);
+            }
+            Err(_) => {}
+        }
+        written
     }
 
     /// Makes a new ledger entry, and remembers what was written.

@@ -38,6 +38,10 @@ pub struct Trouble {
 /// A delete that was sent while the ledger could not be written.
 #[derive(Clone, Debug)]
 pub struct Unrecorded {
+    /// When AWS first took one: what it works on takes effect within bounds.
+    pub accepted: Option<Instant>,
+    /// Whether AWS was seen without the access after that: what comes then is not ours to take.
+    pub absent: bool,
     /// What the record would have been.
     pub attempt: Attempt,
     /// Whether AWS has confirmed it.
@@ -87,8 +91,10 @@ pub struct Hold {
     pub purpose: Purpose,
     /// For what it holds.
     pub task: Task,
-    /// Until when.
-    pub until: Timestamp,
+    /// Until when: a clock that is set meanwhile makes no pause longer.
+    pub until: Instant,
+    /// The same by the clock, for people.
+    pub until_time: Timestamp,
 }
 
 /// What is remembered of all tuples, by name of the access.

@@ -138,7 +138,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let Connections { client, sdk, clock } = connections;
-    let client = clock_guard::listening(client, clock.clone());
+    let client = clock_guard::listening(watch::paced(client), clock.clone());
     let probes = Probes::default();
     let serving = match options.listen {
         None => None,
@@ -237,7 +237,8 @@ pub async fn run(
     };
     // The lease is given up last, when nothing of ours runs any more.
     let resign = CancellationToken::new();
-    let election = AbortOnDropHandle::new(tokio::spawn(leader::run(
+    let mut tasks = Tasks::new(shutdown);
+    let election = leader::run(
         Api::namespaced(client.clone(), client.default_namespace()),
         Candidate {
             identity: format!("{pod}/{run}"),
@@ -249,7 +250,8 @@ pub async fn run(
         resign.clone(),
         tell(&everything),
         neglected,
-    )));
+    );
+    let election = tasks.run_beyond("the election", election);
     let watch_policies = policies::run(
         Arc::clone(&context),
         policies,
@@ -257,7 +259,6 @@ pub async fn run(
         policy_sender,
         everything.clone(),
     );
-    let mut tasks = Tasks::new(shutdown);
     // It goes on until the process is gone: a probe that is slow must not hold up the end.
     if let Some(serving) = serving {
         tasks.run_until_shutdown("the port for probes", async { drop(serving.await) });

@@ -13,8 +13,9 @@ use super::memory::Unrecorded;
 use crate::api::access::{
     AccessState, Attempt, BreakglassAccess, BreakglassAccessSpec, Operation, Origin,
 };
-use crate::aws::{Cleared, Outcome};
+use crate::aws::{Cleared, Outcome, Seen};
 use crate::clock::after;
+use crate::decide::ledger::{deleted, may_be_sent, outstanding_until};
 use crate::telemetry::audit;
 
 /// Whoever writes the same entry is given so long to be done with it.
@@ -36,15 +37,18 @@ pub async fn delete_expired(context: &Context, name: &str) -> bool {
     let authority_ends = contact + context.settings.offline_authority;
     let now = context.clock.now();
     // One that AWS has confirmed needs no second.
-    let done = remembered
-        .unrecorded
-        .as_ref()
-        .is_some_and(|unrecorded| unrecorded.known || now < unrecorded.attempt.send_before);
+    let done = remembered.unrecorded.as_ref().is_some_and(|unrecorded| {
+        let sent = &unrecorded.attempt;
+        unrecorded.known || unrecorded.absent || may_be_sent(sent, now, &context.settings)
+    });
     if done
         || remembered.gave_up
         || Instant::now() >= authority_ends
         || !may_delete(&access.spec, context)
     {
+        return false;
+    }
+    if is_absent(context, name, &access, remembered.unrecorded.as_ref()).await {
         return false;
     }
     let attempt = Attempt {
@@ -54,7 +58,7 @@ pub async fn delete_expired(context: &Context, name: &str) -> bool {
         written_at: now,
         send_before: after(now, context.settings.send_window),
     };
-    remember(context, name, &attempt, false);
+    remember(context, name, &attempt, None);
     tracing::warn!(
         access = name,
         "the ledger can't be read or written; taking expired access away without it"
@@ -73,13 +77,38 @@ pub async fn delete_expired(context: &Context, name: &str) -> bool {
         ended: context.clock.now(),
     });
     context.metrics.aws_write(Operation::Delete, &outcome);
-    remember(
-        context,
-        name,
-        &attempt,
-        matches!(outcome, Outcome::Succeeded { .. }),
-    );
+    // A Create of ours may still be on its way, and come after what AWS has confirmed.
+    let creating = outstanding_until(&access.spec, Operation::Create, now, &context.settings);
+    let accepted = match outcome {
+        Outcome::Succeeded { .. } => Some(creating.is_none()),
+        Outcome::InProgress { .. } => Some(false),
+        Outcome::Failed(_) | Outcome::Unknown(_) | Outcome::NotSent => None,
+    };
+    remember(context, name, &attempt, accepted);
     true
+}
+
+/// Whether what AWS took long ago is gone by now. What is there later may be somebody else's: without the ledger nobody
+/// can tell.
+async fn is_absent(
+    context: &Context,
+    name: &str,
+    access: &BreakglassAccess,
+    unrecorded: Option<&Unrecorded>,
+) -> bool {
+    let accepted = unrecorded.and_then(|unrecorded| unrecorded.accepted);
+    let is_long_ago = |at: Instant| Instant::now() >= at + context.settings.unknown_outcome;
+    if !accepted.is_some_and(is_long_ago) {
+        return false;
+    }
+    let seen = context.aws.read(&access.spec.tuple).await;
+    let absent = matches!(seen, Ok(Seen::Absent | Seen::Gone(_)));
+    context.memory.update(name, |tuple| {
+        if let Some(unrecorded) = &mut tuple.unrecorded {
+            unrecorded.absent = absent;
+        }
+    });
+    absent
 }
 
 fn may_delete(ledger: &BreakglassAccessSpec, context: &Context) -> bool {
@@ -90,16 +119,19 @@ fn may_delete(ledger: &BreakglassAccessSpec, context: &Context) -> bool {
         && ledger.claims.iter().all(|claim| now >= claim.expiry_time)
 }
 
-fn remember(context: &Context, name: &str, attempt: &Attempt, known: bool) {
+/// `accepted` says whether AWS has taken the delete, and whether it is known to be done.
+fn remember(context: &Context, name: &str, attempt: &Attempt, accepted: Option<bool>) {
     context.memory.update(name, |tuple| {
+        let before = tuple.unrecorded.as_ref();
         // An earlier one that nobody knows the outcome of outlives a later one that is known.
-        let still_unknown = tuple
-            .unrecorded
-            .as_ref()
-            .is_some_and(|before| !before.known && before.attempt.id != attempt.id);
+        let still_unknown =
+            before.is_some_and(|before| !before.known && before.attempt.id != attempt.id);
+        let accepted_before = before.and_then(|before| before.accepted);
         tuple.unrecorded = Some(Unrecorded {
             attempt: attempt.clone(),
-            known: known && !still_unknown,
+            known: accepted == Some(true) && !still_unknown,
+            accepted: accepted_before.or(accepted.map(|_| Instant::now())),
+            absent: false,
         });
     });
 }
@@ -127,7 +159,12 @@ pub async fn record(
     }
     ledger.state = AccessState::Settling;
     ledger.first_absent_time = None;
-    if !unrecorded.known {
+    for claim in &mut ledger.claims {
+        claim.active_time = None;
+    }
+    if unrecorded.known {
+        deleted(ledger, context.clock.now(), &context.settings);
+    } else {
         let until = after(
             unrecorded.attempt.send_before,
             context.settings.unknown_outcome,

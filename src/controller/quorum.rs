@@ -7,8 +7,7 @@ use crate::api::access::{BreakglassAccessSpec, Claim, GrantRef};
 use crate::decide::access::Authorities;
 use crate::decide::grant_view::GrantView;
 use crate::decide::ledger::{Evidence, Lookup, evidence};
-use crate::decide::policy::{PolicySet, Protected, Question, Ruling};
-use crate::decide::target::Target;
+use crate::decide::policy::{Allowance, PolicySet, Protected, Question, Ruling};
 
 /// Reads the grants of all claims and the policies, and says what follows for each claim.
 pub async fn authorities(
@@ -31,41 +30,33 @@ pub async fn authorities(
     for (claim, lookup) in ledger.claims.iter().zip(&lookups) {
         let verdict = evidence(claim, lookup, &policies, &ledger.tuple);
         if let (Evidence::Stands(_), Lookup::Found(view)) = (&verdict, lookup)
-            && admitted(claim, view, ledger, &policies, protected)
+            && let Some(allowance) = allowance(claim, view, &policies, protected)
         {
-            found.admitted.push(claim.uid.clone());
+            found
+                .admitted
+                .insert(claim.uid.clone(), allowance.exclusive);
         }
         found.evidence.insert(claim.uid.clone(), verdict);
     }
     Ok(found)
 }
 
-/// Whether some policy admits what was claimed: not more, should the grant ask for more by now.
-fn admitted(
+/// What admits what was claimed: not more, should the grant ask for more by now.
+fn allowance(
     claim: &Claim,
     view: &GrantView,
-    ledger: &BreakglassAccessSpec,
     policies: &PolicySet,
     protected: &Protected,
-) -> bool {
-    let target = Target::of(&ledger.tuple);
-    // A grant that can't be read any more has no ticket to show; what it was claimed for counts.
-    let question = Question::of(view).map_or(
-        Question {
-            namespace: &claim.grant.namespace,
-            user: ledger.tuple.user(),
-            target: &target,
-            ticket: None,
-            created: view.created,
-            start: Some(claim.start_time),
-            expiry: claim.expiry_time,
-        },
-        |asked| Question {
-            expiry: asked.expiry.min(claim.expiry_time),
-            ..asked
-        },
-    );
-    matches!(policies.ask(&question, protected), Ruling::Allowed(_))
+) -> Option<Allowance> {
+    let asked = Question::of(view)?;
+    let question = Question {
+        expiry: asked.expiry.min(claim.expiry_time),
+        ..asked
+    };
+    match policies.ask(&question, protected) {
+        Ruling::Allowed(allowance) => Some(allowance),
+        Ruling::Denied { .. } => None,
+    }
 }
 
 /// Reads one grant.

@@ -76,7 +76,7 @@ pub async fn run<E, F>(
                     failures.forget(&key);
                     return Ok::<_, std::convert::Infallible>(action);
                 }
-                Some(Err(error)) => error.to_string(),
+                Some(Err(error)) => chain(&error),
                 None => {
                     context.metrics.panics.inc();
                     "a bug: it panicked".to_owned()

@@ -6,8 +6,10 @@
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 /// The parts that run.
 #[derive(Debug)]
@@ -52,6 +54,21 @@ impl Tasks {
         });
     }
 
+    /// Runs a part that the process can't do without either, and that outlives the others: whoever has the handle ends it.
+    pub fn run_beyond(
+        &mut self,
+        part: &'static str,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> AbortOnDropHandle<()> {
+        let (lives, ended) = oneshot::channel::<()>();
+        let handle = AbortOnDropHandle::new(tokio::spawn(async move {
+            let _lives = lives;
+            work.await;
+        }));
+        self.run_until_shutdown(part, async { drop(ended.await) });
+        handle
+    }
+
     /// Runs what may end at any time, and is dropped at the shutdown.
     pub fn run_aside(&mut self, work: impl Future<Output = ()> + Send + 'static) {
         let shutdown = self.shutdown.clone();
@@ -93,9 +110,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_part_that_outlives_the_others_ends_them_too_if_it_panics() {
+        let mut tasks = Tasks::new(CancellationToken::new());
+        let handle = tasks.run_beyond("the unlucky part", async { panic!("for this test") });
+        assert_eq!(tasks.end().await, Err(EndedEarly("the unlucky part")));
+        assert!(handle.await.is_err());
+    }
+
+    #[tokio::test]
     async fn what_ends_at_the_shutdown_ends_well() {
         let shutdown = CancellationToken::new();
         let mut tasks = Tasks::new(shutdown.clone());
+        let _alive = tasks.run_beyond("the last part", std::future::pending());
         tasks.run("the patient part", shutdown.clone().cancelled_owned());
         tasks.run_until_shutdown("the endless part", std::future::pending());
         shutdown.cancel();

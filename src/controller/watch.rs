@@ -4,18 +4,29 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::http::Request;
 use futures::{Stream, StreamExt, TryStreamExt};
-use kube::ResourceExt;
 use kube::api::Api;
+use kube::client::Body;
 use kube::core::DynamicObject;
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, ResourceExt};
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::cluster::{access_resource, grant_resource};
 use crate::api::access::BreakglassAccess;
+use crate::digest::shortened;
+
+/// How far apart two watches of a kind begin at least.
+const WATCHED_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How many objects are listed at once: each may be more than a megabyte.
+const PAGE: u32 = 100;
+/// No annotation is told or compared beyond that many characters.
+const LONGEST_ANNOTATION: usize = 1024;
+const OUR_ANNOTATIONS: &str = "breakglass.dev/";
 
 /// A kind as last seen, and when it was last listed as a whole.
 #[derive(Clone)]
@@ -41,6 +52,7 @@ impl Mirror {
         resource: kube::core::ApiResource,
         relist: &Relist,
     ) -> (Self, Events) {
+        let is_grant = resource == grant_resource();
         let writer = Writer::new(resource);
         let listed = Arc::new(Mutex::new(None));
         let mirror = Self {
@@ -49,9 +61,7 @@ impl Mirror {
         };
         let begun = Arc::new(Mutex::new(Instant::now()));
         let events = relisting(api, relist.clone(), Arc::clone(&begun))
-            .modify(|object| {
-                object.managed_fields_mut().clear();
-            })
+            .modify(move |object| trim(object, is_grant))
             .reflect(writer)
             .inspect_ok(move |event| {
                 if matches!(event, watcher::Event::InitDone) {
@@ -89,6 +99,47 @@ impl Mirror {
         self.store
             .get(&ObjectRef::new_with(name, access_resource()))
     }
+}
+
+/// Takes off what nobody reads, for it may be large and is kept twice: who may make grants must not be able to fill
+/// our memory. An access is written as a whole, and keeps what others wrote into it.
+fn trim(object: &mut DynamicObject, is_grant: bool) {
+    object.managed_fields_mut().clear();
+    if !is_grant {
+        return;
+    }
+    object.labels_mut().clear();
+    let annotations = object.annotations_mut();
+    annotations.retain(|key, _| key.starts_with(OUR_ANNOTATIONS));
+    for text in annotations.values_mut() {
+        *text = shortened(text, LONGEST_ANNOTATION);
+    }
+}
+
+/// The same client, but a kind is watched anew at most once in a second. The library begins a watch that has ended at
+/// once, so behind a proxy that ends each as it begins it would ask hundreds of times in a second, for ever.
+pub fn paced(client: Client) -> Client {
+    let namespace = client.default_namespace().to_owned();
+    let next = Arc::new(Mutex::new(HashMap::<String, Instant>::new()));
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (client, next) = (client.clone(), Arc::clone(&next));
+        async move {
+            let query = request.uri().query().unwrap_or_default();
+            if query.split('&').any(|part| part.starts_with("watch=")) {
+                let begin = {
+                    let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
+                    let kind = next.entry(request.uri().path().to_owned());
+                    let earliest = kind.or_insert_with(Instant::now);
+                    let begin = Instant::now().max(*earliest);
+                    *earliest = begin + WATCHED_AGAIN_AFTER;
+                    begin
+                };
+                tokio::time::sleep_until(begin).await;
+            }
+            client.send(request).await
+        }
+    });
+    Client::new(service, namespace)
 }
 
 /// When the watches start again with a listing. Clones share it.
@@ -129,7 +180,7 @@ fn relisting(
 ) -> impl Stream<Item = Result<watcher::Event<DynamicObject>, watcher::Error>> {
     futures::stream::repeat(()).flat_map(move |()| {
         *begun.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        watcher(api.clone(), watcher::Config::default())
+        watcher(api.clone(), watcher::Config::default().page_size(PAGE))
             .default_backoff()
             .take_until(relist.clone().due())
     })
@@ -231,4 +282,27 @@ pub fn grants_of(access: &DynamicObject) -> impl Iterator<Item = NamedGrant> + '
             })
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::REVOKE_ANNOTATION;
+
+    #[test]
+    fn what_others_wrote_into_a_grant_takes_no_room() {
+        let mut grant = DynamicObject::new("grant", &grant_resource());
+        grant.labels_mut().insert("team".into(), "a".into());
+        let annotations = grant.annotations_mut();
+        annotations.insert("example.com/large".into(), "a".repeat(200_000));
+        annotations.insert(REVOKE_ANNOTATION.into(), "é".repeat(200_000));
+        let mut access = grant.clone();
+        trim(&mut grant, true);
+        assert_eq!(grant.labels().len(), 0);
+        assert_eq!(grant.annotations().len(), 1);
+        let why = grant.annotations()[REVOKE_ANNOTATION].chars().count();
+        assert_eq!(why, LONGEST_ANNOTATION);
+        trim(&mut access, false);
+        assert_eq!(access.annotations().len(), 2, "it is written as a whole");
+    }
 }

@@ -34,8 +34,9 @@ pub struct Reading {
 pub struct Authorities {
     /// By uid of the claim. What is missing is unknown.
     pub evidence: BTreeMap<String, Evidence>,
-    /// Uids of the claims that some Allow policy admits at this moment.
-    pub admitted: Vec<String>,
+    /// Uids of the claims that some Allow policy admits at this moment, and whether it calls the entitlement exclusively
+    /// ours.
+    pub admitted: BTreeMap<String, bool>,
     /// Why nothing may be given now, whatever the claims say: a policy can't be read.
     pub policies_unreadable: Option<String>,
     /// Nor may anything be given while the machine's clock is known to be wrong.
@@ -181,7 +182,13 @@ impl Life<'_> {
             Seen::Gone(what) => Step::Rest(Waiting::Identity(what.clone())),
             Seen::Absent => self.create(),
             Seen::Present { session_seconds } => {
-                let exclusive = self.due().any(|claim| claim.exclusive);
+                // Whether it is somebody else's, the policies of now must say too: the reading may have come late.
+                let found = match self.authority() {
+                    Ok((found, _)) => found,
+                    Err(step) => return step,
+                };
+                let is_still = |claim: &Claim| found.admitted.get(&claim.uid) == Some(&true);
+                let exclusive = self.due().any(|claim| claim.exclusive && is_still(claim));
                 self.ledger.origin = Some(if exclusive {
                     Origin::Created
                 } else {
@@ -228,7 +235,7 @@ impl Life<'_> {
 
     /// Ours, and access is due.
     fn keep_open(mut self) -> Step {
-        if let Some(until) = send_window(&self.ledger, Operation::Create, self.known.now) {
+        if let Some(until) = self.send_window(Operation::Create) {
             return Step::Rest(Waiting::Until(until));
         }
         let reading = match self.look() {
@@ -288,6 +295,9 @@ impl Life<'_> {
                     return self.create();
                 }
                 if !deleting {
+                    if let Err(step) = self.authority() {
+                        return step;
+                    }
                     self.ledger.state = AccessState::Open;
                     self.ledger.first_absent_time = None;
                 }
@@ -298,7 +308,7 @@ impl Life<'_> {
 
     /// Ours, nothing is due, a Delete was sent: watch until it surely stays away.
     fn settle(mut self) -> Step {
-        if let Some(until) = send_window(&self.ledger, Operation::Delete, self.known.now) {
+        if let Some(until) = self.send_window(Operation::Delete) {
             return Step::Rest(Waiting::Until(until));
         }
         let window = settle_window(&self.ledger.tuple, self.known.settings);
@@ -338,30 +348,39 @@ impl Life<'_> {
         }
     }
 
-    /// Asks for authority, then writes a Create ahead and sends it.
+    /// Writes a Create ahead and sends it, with authority.
     fn create(self) -> Step {
-        if let Some(until) = send_window(&self.ledger, Operation::Create, self.known.now) {
+        if let Some(until) = self.send_window(Operation::Create) {
             return Step::Rest(Waiting::Until(until));
         }
-        let Some(found) = self.known.authorities else {
-            return Step::Confirm;
-        };
+        match self.authority() {
+            Ok((_, until)) => self.send_until(Operation::Create, until),
+            Err(step) => step,
+        }
+    }
+
+    /// What the grants and the policies say right now, and until when a grant asks for the access; or what to do first
+    /// where that is not known, or where they say no.
+    fn authority(&self) -> Result<(&Authorities, Timestamp), Step> {
+        let found = self.known.authorities.ok_or(Step::Confirm)?;
         if let Some(why) = &found.policies_unreadable {
-            return Step::Rest(Waiting::Policies(why.clone()));
+            return Err(Step::Rest(Waiting::Policies(why.clone())));
         }
         if found.clock_is_wrong {
-            return Step::Rest(Waiting::Clock);
+            return Err(Step::Rest(Waiting::Clock));
         }
-        // The first Create for a claim: later the claim counts, whatever becomes of the policy.
+        // For a claim that was never given anything: later the claim counts, whatever becomes of the policy.
         if self.known.ledger.state != AccessState::Open {
             let refused: Vec<_> = self
                 .due()
-                .filter(|claim| claim.active_time.is_none() && !found.admitted.contains(&claim.uid))
+                .filter(|claim| {
+                    claim.active_time.is_none() && !found.admitted.contains_key(&claim.uid)
+                })
                 .filter(|claim| matches!(found.evidence.get(&claim.uid), Some(Evidence::Stands(_))))
                 .map(|claim| claim.uid.clone())
                 .collect();
             if !refused.is_empty() {
-                return Step::Withdraw(refused);
+                return Err(Step::Withdraw(refused));
             }
         }
         let covered_until = self
@@ -371,10 +390,9 @@ impl Life<'_> {
                 _ => None,
             })
             .max();
-        match covered_until {
-            None => Step::Rest(Waiting::Grants),
-            Some(until) => self.send_until(Operation::Create, until),
-        }
+        covered_until
+            .map(|until| (found, until))
+            .ok_or(Step::Rest(Waiting::Grants))
     }
 
     /// Writes a Delete ahead and sends it. It may not leave any more when the next claim begins.
@@ -412,6 +430,10 @@ impl Life<'_> {
         } else {
             Step::Rest(Waiting::Nothing)
         })
+    }
+
+    fn send_window(&self, operation: Operation) -> Option<Timestamp> {
+        send_window(&self.ledger, operation, self.known.now, self.known.settings)
     }
 
     fn due(&self) -> impl Iterator<Item = &Claim> {

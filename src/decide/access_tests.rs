@@ -221,7 +221,7 @@ fn a_wrong_clock_gives_nothing() {
     };
     let mut found = Authorities {
         evidence: [("a".to_owned(), Evidence::Stands(at(100)))].into(),
-        admitted: vec!["a".to_owned()],
+        admitted: [("a".to_owned(), true)].into(),
         ..Authorities::default()
     };
     let step = |found: &Authorities| {
@@ -234,6 +234,82 @@ fn a_wrong_clock_gives_nothing() {
     assert!(matches!(step(&found), Step::Send(_, Operation::Create)));
     found.clock_is_wrong = true;
     assert_eq!(step(&found), Step::Rest(Waiting::Clock));
+}
+
+/// A clock that was ahead wrote a time that lies too far ahead by the right one.
+#[test]
+fn a_send_window_that_can_not_be_holds_nothing_up() {
+    let attempt = |send_before| {
+        let mut ledger = BreakglassAccessSpec {
+            offline_deleter: Some(ME.clone()),
+            ..settling()
+        };
+        let attempt = Attempt {
+            operation: Operation::Delete,
+            id: "attempt".to_owned(),
+            holder: ME.clone(),
+            written_at: at(send_before - 10),
+            send_before: at(send_before),
+        };
+        begin(&mut ledger, attempt, &Settings::default());
+        ledger
+    };
+    let window = i64::try_from(Settings::default().send_window.as_secs()).unwrap();
+    let asked = |ledger: &BreakglassAccessSpec| {
+        next(&Known {
+            now: at(1),
+            ..known(ledger, None)
+        })
+    };
+    let latest = at(1 + window);
+    let wait = Step::Rest(Waiting::Until(latest));
+    assert_eq!(asked(&attempt(1 + window)), wait);
+    assert_eq!(asked(&attempt(2 + window)), Step::Read);
+}
+
+/// What is there already is adopted, or called active, by what grants and policies say then: not by what they said when
+/// the claim was made, which may be hours ago.
+#[test]
+fn what_is_there_is_taken_by_the_word_of_the_policies_of_now() {
+    let mut ours = claim("a", 0, 100);
+    ours.exclusive = true;
+    let present = Reading {
+        begun: at(1),
+        seen: Seen::Present {
+            session_seconds: None,
+        },
+    };
+    let closed = ledger(vec![ours.clone()]);
+    let taken_away = BreakglassAccessSpec {
+        claims: vec![ours],
+        tuple: assigned(closed.clone()).tuple,
+        first_absent_time: None,
+        ..settling()
+    };
+    for ledger in [&closed, &taken_away] {
+        let step = |found: Option<&Authorities>| {
+            next(&Known {
+                authorities: found,
+                now: at(1),
+                ..known(ledger, Some(&present))
+            })
+        };
+        assert_eq!(step(None), Step::Confirm);
+        let mut found = Authorities {
+            evidence: [("a".to_owned(), Evidence::Stands(at(100)))].into(),
+            ..Authorities::default()
+        };
+        assert_eq!(step(Some(&found)), Step::Withdraw(vec!["a".to_owned()]));
+        for exclusive in [false, true] {
+            found.admitted = [("a".to_owned(), exclusive)].into();
+            let Step::Write(opened) = step(Some(&found)) else {
+                panic!("{:?}", step(Some(&found)));
+            };
+            assert_eq!(opened.state, AccessState::Open);
+            let ours = exclusive || ledger.state == AccessState::Settling;
+            assert_eq!(opened.origin == Some(Origin::Created), ours);
+        }
+    }
 }
 
 #[test]
@@ -251,7 +327,7 @@ fn a_membership_that_was_taken_away_and_still_shows_is_given_again_not_believed(
     };
     let authorities = Authorities {
         evidence: [("uid-1".to_owned(), Evidence::Stands(at(100)))].into(),
-        admitted: vec!["uid-1".to_owned()],
+        admitted: [("uid-1".to_owned(), true)].into(),
         ..Authorities::default()
     };
     let step = next(&Known {
@@ -386,7 +462,7 @@ fn open(claims: Vec<Claim>) -> BreakglassAccessSpec {
 fn stands(uid: &str) -> Authorities {
     Authorities {
         evidence: [(uid.to_owned(), Evidence::Stands(at(10_000)))].into(),
-        admitted: vec![uid.to_owned()],
+        admitted: [(uid.to_owned(), true)].into(),
         ..Authorities::default()
     }
 }

@@ -498,6 +498,19 @@ fn what_was_given_and_went_before_the_end_is_told_as_given() {
 }
 
 #[test]
+fn a_grant_whose_ledger_entry_is_lost_does_not_say_that_it_was_never_given() {
+    let mut raw = raw_grant(spec(100));
+    raw.data["status"] = json!({"grantedTime": at(1).to_string()});
+    let status = told(&raw, None, None, 101);
+    assert_eq!(
+        row(&status),
+        (GrantState::Expired, false, "LedgerLost", false, true, false)
+    );
+    let ready = condition(&status, conditions::READY).unwrap();
+    assert!(ready.message.contains("look in AWS"), "{ready:?}");
+}
+
+#[test]
 fn sessions_are_said_to_end_after_the_access() {
     let raw = raw_grant(spec(100));
     let mut access = claimed(&raw, 100);

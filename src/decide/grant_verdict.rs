@@ -248,6 +248,19 @@ fn unclaimed(facts: &Facts<'_>) -> Verdict {
             );
         }
     };
+    if facts.now >= asked.expiry
+        && let Some(granted) = view.status.granted_time
+    {
+        let message = format!(
+            "AWS gave the access at {granted}, and no ledger entry knows of it any more: look in AWS whether it is still there."
+        );
+        return Verdict::new(
+            GrantState::Expired,
+            Progress::Stalled,
+            "LedgerLost",
+            message,
+        );
+    }
     if facts.now >= asked.expiry {
         let message = "expiryTime was past before access was given. Correct it to ask again.";
         return Verdict::new(GrantState::Expired, Progress::Done, "Expired", message);

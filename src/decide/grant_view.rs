@@ -139,7 +139,7 @@ impl GrantView {
                 .as_ref()
                 .is_some_and(|all| all.iter().any(|f| f == FINALIZER)),
             revoked: by_annotation.or(by_field),
-            requested_at: annotation(REQUESTED_AT_ANNOTATION),
+            requested_at: short(REQUESTED_AT_ANNOTATION),
             provenance: (provenance != Provenance::default()).then_some(provenance),
             asked: Asked::parse(spec),
             status: lenient_status(status),

@@ -125,9 +125,17 @@ pub fn send_window(
     ledger: &BreakglassAccessSpec,
     operation: Operation,
     now: Timestamp,
+    settings: &Settings,
 ) -> Option<Timestamp> {
     let attempt = ledger.attempt.as_ref()?;
-    (attempt.operation == operation && now < attempt.send_before).then_some(attempt.send_before)
+    (attempt.operation == operation && may_be_sent(attempt, now, settings))
+        .then_some(attempt.send_before)
+}
+
+/// Whether that may still be sent. Whoever wrote a time that lies further ahead than such a time can had a clock that
+/// was wrong; its own monotonic clock keeps it from sending so late.
+pub fn may_be_sent(attempt: &Attempt, now: Timestamp, settings: &Settings) -> bool {
+    now < attempt.send_before && attempt.send_before <= after(now, settings.send_window)
 }
 
 /// Whose word counts on this tuple while the API server can't be reached.

@@ -193,7 +193,7 @@ impl World {
             };
             found.evidence.insert(claim.uid.clone(), evidence);
             if self.admitted[index] {
-                found.admitted.push(claim.uid.clone());
+                found.admitted.insert(claim.uid.clone(), claim.exclusive);
             }
         }
         found

@@ -1,5 +1,8 @@
 //! R2: nothing is sent once its time is over, whatever held it up.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use aws_simulator::{Action, Fault, Service};
 use jiff::{SignedDuration, Timestamp};
 
@@ -95,6 +98,26 @@ async fn by_a_clock_that_is_wrong_nothing_is_given_and_what_is_over_is_taken_awa
             .delete(&kind.tuple, cleared(Operation::Delete))
             .await;
         assert_eq!(kind.cloud.writes().len(), 1, "{}", kind.name);
+    }
+}
+
+/// The time of day may be set back while something waits to be sent: its time is over all the same.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_gives_no_more_time() {
+    for kind in kinds().await {
+        let set_back = Arc::new(AtomicBool::new(false));
+        let (clock, back) = (kind.cloud.clock(), Arc::clone(&set_back));
+        let clock = Clock::from_fn(move || {
+            let hour = SignedDuration::from_hours(i64::from(back.load(Ordering::Relaxed)));
+            clock.now() - hour
+        });
+        let send_before = after(clock.now(), Duration::from_secs(30));
+        let cleared = Cleared::new(Operation::Create, send_before, clock);
+        set_back.store(true, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        let given = kind.aws.create(&kind.tuple, cleared).await;
+        assert_eq!(given, Outcome::NotSent, "{}", kind.name);
+        assert_eq!(kind.cloud.writes(), [], "{}", kind.name);
     }
 }
 

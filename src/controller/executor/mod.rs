@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::cluster::Error as ClusterError;
 use super::context::Context;
@@ -22,6 +23,9 @@ use crate::clock::{after, until};
 use crate::decide::access::Waiting;
 use crate::decide::ledger::{Purpose, task};
 use crate::telemetry::chain;
+
+/// So often AWS may show what it called deleted before somebody must look: its listings may be behind.
+const PATIENT: u32 = 5;
 
 /// Why a turn came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +40,9 @@ enum Failure {
     /// AWS does not show yet what was done, or others keep writing the ledger.
     #[error("not settled within one turn")]
     Restless,
+    /// The same of a Delete that AWS called done.
+    #[error("AWS still shows what it called deleted")]
+    StillThere,
     #[error("the controller is shutting down")]
     ShuttingDown,
 }
@@ -97,6 +104,10 @@ async fn take_turn(context: &Context, name: &str, mut purpose: Purpose) {
         Ok(waiting) => Lesson::Failed(Some(trouble::of_waiting(&waiting))),
         Err(Failure::ShuttingDown) => return,
         Err(Failure::Restless) => Lesson::Failed(None),
+        Err(Failure::StillThere) => {
+            let tries = context.memory.get(name).tries;
+            Lesson::Failed((tries >= PATIENT).then(trouble::still_there))
+        }
         Err(Failure::NotSent) => Lesson::Failed(Some(trouble::not_sent())),
         Err(Failure::Cluster(ClusterError::Conflict(_))) => {
             let spread = context.spread(name, now) % 10;
@@ -153,7 +164,7 @@ fn learn(context: &Context, name: &str, purpose: Purpose, lesson: Lesson) -> Dur
 
 /// Lets the tuple rest for that purpose, as long as its ledger asks for the same.
 fn hold(context: &Context, name: &str, purpose: Purpose, pause: Duration) {
-    let until = after(context.clock.now(), pause);
+    let (until, until_time) = (Instant::now() + pause, after(context.clock.now(), pause));
     // What was asked for meanwhile did not know of this pause. Whoever has a reason asks again now.
     context.desk.withdraw(name);
     // Also what this turn has not read itself: its own write, of which the answer was lost.
@@ -164,6 +175,7 @@ fn hold(context: &Context, name: &str, purpose: Purpose, pause: Duration) {
             purpose,
             task,
             until,
+            until_time,
         });
     });
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::super::cluster::Error as ClusterError;
 use super::super::context::Context;
@@ -11,7 +12,6 @@ use crate::api::access::{Attempt, BreakglassAccess, Operation};
 use crate::aws::desk::{committed, is_urgent};
 use crate::aws::error::{Class, Error as AwsError};
 use crate::aws::{Cleared, Outcome, Seen};
-use crate::clock::after;
 use crate::decide::access::activate;
 use crate::decide::ledger::{deleted, due_claims, outstanding_until};
 use crate::telemetry::audit;
@@ -99,7 +99,7 @@ async fn follow(
         tuple.pending_request_id = Some(request_id.to_owned());
     });
     context.wakers.access(name);
-    let patience = after(context.clock.now(), FOLLOWED);
+    let patience = Instant::now() + FOLLOWED;
     let in_progress = || Outcome::InProgress {
         request_id: request_id.to_owned(),
     };
@@ -119,14 +119,13 @@ async fn follow(
             .progress(&access.spec.tuple, attempt.operation, request_id)
             .await
         {
-            Ok(Outcome::InProgress { .. }) if context.clock.now() < patience => unreadable = 0,
+            Ok(Outcome::InProgress { .. }) if Instant::now() < patience => unreadable = 0,
             Ok(outcome) => break outcome,
-            Err(error) if error.class == Class::Throttled && context.clock.now() < patience => {}
+            Err(error) if error.class == Class::Throttled && Instant::now() < patience => {}
             Err(error) => {
                 // Gone, or unreadable: AWS keeps ids for a time that it does not tell.
                 unreadable += 1;
-                if unreadable >= 3 || error.class == Class::Gone || context.clock.now() >= patience
-                {
+                if unreadable >= 3 || error.class == Class::Gone || Instant::now() >= patience {
                     break listed(context, access, attempt.operation, request_id, error).await;
                 }
             }

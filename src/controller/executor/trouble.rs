@@ -4,6 +4,7 @@ use super::super::cluster::Error as ClusterError;
 use super::super::memory::Trouble;
 use crate::aws::error::Error as AwsError;
 use crate::decide::access::Waiting;
+use crate::telemetry::chain;
 
 pub(super) fn of_waiting(waiting: &Waiting) -> Trouble {
     let (reason, message, stalled) = match waiting {
@@ -51,7 +52,17 @@ pub(super) fn of_aws(error: &AwsError) -> Trouble {
 pub(super) fn of_ledger(error: &ClusterError) -> Trouble {
     Trouble {
         reason: "LedgerUnavailable",
-        message: error.to_string(),
+        message: chain(error),
+        stalled: false,
+        class: None,
+    }
+}
+
+pub(super) fn still_there() -> Trouble {
+    Trouble {
+        reason: "StillPresent",
+        message: "AWS called the removal done and goes on showing the access, so it is taken away again: its listings are behind, or somebody gives it each time (CloudTrail tells who)"
+            .to_owned(),
         stalled: false,
         class: None,
     }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::super::context::{Context, age};
 use super::super::{offline, quorum};
 use super::{Failure, send};
-use crate::api::access::BreakglassAccess;
+use crate::api::access::{BreakglassAccess, Operation};
 use crate::aws::Seen;
 use crate::clock::after;
 use crate::decide::access::{Known, Reading, Step, Waiting, next};
@@ -87,6 +87,7 @@ pub(super) async fn take(
                 context.write_access(&access).await?;
             }
             // One write a turn: right after it a listing may still show what was before.
+            Step::Send(_, Operation::Delete) if sent => return Err(Failure::StillThere),
             Step::Send(..) if sent => return Err(Failure::Restless),
             Step::Send(ledger, operation) => {
                 sent = true;
@@ -114,6 +115,7 @@ fn not_yet(context: &Context) -> Waiting {
 async fn next_step(context: &Context, access: &BreakglassAccess) -> Result<Step, Failure> {
     let mut reading: Option<Reading> = None;
     let mut authorities = None;
+    let mut marked = false;
     let attempt_id = context.attempt_id();
     loop {
         let step = next(&Known {
@@ -137,13 +139,17 @@ async fn next_step(context: &Context, access: &BreakglassAccess) -> Result<Step,
             // A start may be slow. What rests on all that there is can wait for it.
             Step::Confirm if !context.synced() => return Ok(Step::Rest(not_yet(context))),
             Step::Confirm if authorities.is_none() => {
-                // Before the attempt is written: from then on the time is short.
-                send::mark(context, access).await;
                 let protected = context.protected();
                 let mut found =
                     quorum::authorities(&context.cluster, &access.spec, &protected).await?;
                 found.clock_is_wrong = context.clock.differences().correction().is_some();
                 authorities = Some(found);
+            }
+            // Before the attempt is written: from then on the time is short. It takes a while, so the step is asked
+            // for once more.
+            Step::Send(_, Operation::Create) if !marked => {
+                send::mark(context, access).await;
+                marked = true;
             }
             other => return Ok(other),
         }

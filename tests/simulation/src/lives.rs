@@ -34,6 +34,8 @@ impl Life {
     pub fn with(mut self, replicas: usize, without_lease: bool) -> Self {
         self.story.setting.replicas = replicas;
         if replicas > 1 {
+            // As shipped: shorter than a call may take, so that it ends in the middle of one.
+            self.story.setting.lease = 15;
             let settings = &mut self.story.setting.settings;
             settings.offline_authority = Duration::from_mins(1);
             settings.unknown_outcome = Duration::from_mins(5);
@@ -69,7 +71,7 @@ impl Life {
         );
         parts.extend(direction.new_pod.then(|| "--new-pod".to_owned()));
         let hold = direction.hold;
-        parts.extend(hold.map(|hold| format!("--hold {}:{}", hold.call, hold.seconds)));
+        parts.extend(hold.map(|hold| format!("--hold {hold}")));
         parts.join(" ")
     }
 }

@@ -83,7 +83,7 @@ struct What {
     /// Lets it come back as another pod.
     #[arg(long)]
     new_pod: bool,
-    /// Holds a call up, by its number, for so many seconds, such as 17:45.
+    /// Holds a call up, by its number, for so many seconds, such as 17:45; or only its answer: 17:45:answer.
     #[arg(long)]
     hold: Option<Hold>,
 }

@@ -59,6 +59,7 @@ impl Network {
                 let write = call.is_write();
                 match trouble.kind {
                     Api::NoLease => lease,
+                    Api::NoRights(kind) => call.resource == kind,
                     Api::Initializing => matches!(call.verb, Verb::List | Verb::Watch),
                     Api::EventLost
                     | Api::EventTwice
@@ -151,8 +152,16 @@ fn api_fate(kind: Api) -> ApiFate {
         Api::Refused(503) => status(503, "ServiceUnavailable"),
         Api::Refused(_) => status(500, "InternalError"),
         Api::Conflict | Api::StatusConflict => status(409, "Conflict"),
-        Api::NoLease | Api::Forbidden => status(403, "Forbidden"),
+        Api::NoLease | Api::NoRights(_) | Api::Forbidden => status(403, "Forbidden"),
         Api::Initializing => refused(429, "TooManyRequests", "storage is (re)initializing"),
+        Api::Page(code) => ApiFate {
+            instead: Some(ApiEnding::Html(code)),
+            ..ApiFate::default()
+        },
+        Api::Truncated => ApiFate {
+            reply: Some(ApiEnding::Truncated),
+            ..ApiFate::default()
+        },
         Api::Lost => ApiFate {
             instead: Some(ApiEnding::Reset),
             ..ApiFate::default()

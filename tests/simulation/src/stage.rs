@@ -51,18 +51,35 @@ pub struct Hold {
     pub call: u64,
     /// For how long. It may have given the call up by then, which goes out all the same.
     pub seconds: Second,
+    /// Whether the call goes out before, and only its answer waits.
+    pub answer: bool,
+}
+
+impl std::fmt::Display for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let answer = if self.answer { ":answer" } else { "" };
+        write!(f, "{}:{}{answer}", self.call, self.seconds)
+    }
 }
 
 impl std::str::FromStr for Hold {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (text, answer) = match text.strip_suffix(":answer") {
+            Some(text) => (text, true),
+            None => (text, false),
+        };
         let parts = text.split_once(':');
         let numbers =
             parts.and_then(|(call, seconds)| Some((call.parse().ok()?, seconds.parse().ok()?)));
-        let (call, seconds) =
-            numbers.ok_or("it must be the number of a call and seconds, such as 17:45")?;
-        Ok(Self { call, seconds })
+        let (call, seconds) = numbers
+            .ok_or("it must be the number of a call and seconds, such as 17:45 or 17:45:answer")?;
+        Ok(Self {
+            call,
+            seconds,
+            answer,
+        })
     }
 }
 
@@ -183,7 +200,8 @@ impl Stage {
         }
         let network = Network::new(random.split(1));
         let checker = Checker::new(api.clone(), aws.clone(), base, story);
-        let (observer, crashes) = Observer::new(network.clone(), checker, direction);
+        let (observer, crashes) =
+            Observer::new(network.clone(), checker, direction, story.longest_way());
         let observer = Arc::new(observer);
         // The observer holds the API: were it held in turn, no story would ever be freed.
         let watching = Arc::downgrade(&observer);
@@ -397,17 +415,21 @@ impl Stage {
                     }) => {
                         self.aws_disturbed(self.machines.settings.blocked_retry.as_secs());
                     }
-                    Deed::Aws(ref change) => {
-                        let checker = &mut self.observer.lock().checker;
-                        if matches!(change, Change::SetSessionDuration { .. }) {
-                            checker.on_session_length();
-                        }
-                        checker.on_changed_in_aws();
+                    Deed::Aws(Change::SetSessionDuration { .. }) => {
+                        self.observer.lock().checker.on_session_length();
                     }
                     Deed::KeysExpire(lasts) => self.aws_disturbed(lasts),
                     _ => {}
                 }
+                let in_aws = matches!(
+                    people,
+                    Deed::Aws(_) | Deed::GiveByHand(..) | Deed::TakeByHand(..)
+                );
+                let before = in_aws.then(|| self.observer.lock().checker.meanings());
                 self.people.act(&people);
+                if let Some(before) = before {
+                    self.observer.lock().checker.on_changed_in_aws(&before);
+                }
             }
         }
     }

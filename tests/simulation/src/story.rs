@@ -4,6 +4,7 @@
 mod draw;
 
 use std::fmt;
+use std::time::Duration;
 
 use aws_simulator::{
     AbsentDelete, AbsentMembership, Chances, Change, Delay, IamOutage, OrphanDelete, Outages, Rate,
@@ -302,6 +303,12 @@ pub enum Api {
     Refused(u16),
     /// Writes are forbidden, but for leases: rights were taken, or somebody has put a webhook in the way.
     Forbidden,
+    /// A page for people with that HTTP status, from a proxy that does not reach the API server.
+    Page(u16),
+    /// The request takes effect, and half of its answer arrives.
+    Truncated,
+    /// All that concerns that kind is forbidden.
+    NoRights(&'static str),
     /// The request takes effect, and the answer is that it was not done in time.
     DoneAndRefused,
     /// A conflict that nobody else caused.
@@ -401,6 +408,9 @@ pub enum Aws {
     IdentityCenterDown,
 }
 
+/// Longest of the minutes by which some assignments are later than others.
+const TAIL: i64 = 5;
+
 impl Cloud {
     /// Makes a simulated AWS behave so.
     pub fn apply(&self, settings: &mut Settings) {
@@ -448,7 +458,7 @@ impl Cloud {
         if self.crowded {
             settings.assignment_tail = Tail {
                 chance: 0.05,
-                by: minutes(1, 5),
+                by: minutes(1, TAIL),
             };
             settings.tenants = Some(Tenants {
                 rate_share: 0.8,
@@ -471,9 +481,24 @@ impl Cloud {
             settings.chances.tag_conflict = 1.0;
         }
     }
+
+    /// How long after a write has arrived its effect may come.
+    fn slowest(&self) -> Duration {
+        let shift = u64::try_from(self.effect_shift).unwrap_or_default();
+        let tail = i64::from(self.crowded) * TAIL;
+        Duration::from_millis(self.latency + self.assignment_delay + shift)
+            + Duration::from_mins(tail.unsigned_abs())
+    }
 }
 
 impl Story {
+    /// How long a request may be on its way at most: its effect comes within the time that the protocol allows for
+    /// a write whose outcome is unknown.
+    pub(crate) fn longest_way(&self) -> Duration {
+        let unknown_outcome = self.setting.settings.unknown_outcome;
+        unknown_outcome.saturating_sub(self.setting.cloud.slowest())
+    }
+
     /// Whether AWS refuses an account as a whole for a while: that is asked again every hour only.
     pub fn suspends_an_account(&self) -> bool {
         let suspends = |deed: &Deed| {

@@ -19,6 +19,17 @@ pub(super) fn names(tuple: &Tuple) -> Names<'_> {
     }
 }
 
+/// The same, kept.
+pub(super) type OwnNames = (String, Option<String>, String);
+
+pub(super) fn own((user, account, entitlement): Names<'_>) -> OwnNames {
+    (
+        user.to_owned(),
+        account.map(str::to_owned),
+        entitlement.to_owned(),
+    )
+}
+
 impl Asked {
     /// From when on it asks for access.
     pub(super) fn begins(&self) -> Timestamp {

@@ -91,8 +91,12 @@ impl Checker {
     /// The grant that was the last to end for that access, which is overdue, if its status does not say so.
     fn untold(&self, ledger: &Ledger, now: Timestamp) -> Option<String> {
         let spec = ledger.spec();
-        if spec.state == AccessState::Closed || spec.first_absent_time.is_some() {
-            return None; // It was seen to be gone.
+        let key = Key::from(&spec.tuple);
+        let since = self.rows.get(&key).map(|row| row.since);
+        let stale = self.staleness(&key);
+        let was_absent = |at: Timestamp| since.is_none_or(|since| at <= since + stale);
+        if spec.state == AccessState::Closed || spec.first_absent_time.is_some_and(was_absent) {
+            return None; // It was seen to be gone before it came again.
         }
         let ended = spec.ended.iter().filter(|ended| ended.attempted);
         let ended = ended.map(|ended| (ended.time, &ended.uid));
@@ -162,14 +166,17 @@ impl Checker {
                 id == user && row.present && !row.ours()
             })
         };
-        let users = world.instances.iter().flat_map(|center| &center.users);
-        let users = users.filter(|user| !given_by_others(&user.id));
+        let of_center = world.instances.iter().flat_map(|center| &center.users);
+        let of_center = of_center.map(|user| (&user.id, &user.user_name));
+        let of_iam = world.accounts.iter().flat_map(|account| &account.users);
+        let of_iam = of_iam.map(|user| (&user.id, &user.name));
+        let users = of_center.chain(of_iam);
         let (mut asked, mut left) = (0, Vec::new());
-        for user in users {
+        for (id, name) in users.filter(|(id, _)| !given_by_others(id)) {
             for account in &world.accounts {
                 asked += 1;
-                if self.aws.can_act(&user.id, &account.id, much_later) {
-                    left.push((user.user_name.clone(), account.id.clone()));
+                if self.aws.can_act(id, &account.id, much_later) {
+                    left.push((name.clone(), account.id.clone()));
                 }
             }
         }

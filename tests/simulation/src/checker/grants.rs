@@ -70,6 +70,8 @@ pub struct Written {
 /// The policies at one time.
 #[derive(Debug)]
 pub struct PolicySet {
+    /// resourceVersion of each, by name.
+    versions: BTreeMap<String, String>,
     readable: Vec<BreakglassPolicySpec>,
     /// Whether one can't be read. It may be a Deny.
     doubtful: bool,
@@ -227,7 +229,18 @@ impl Written {
         let readable: Vec<_> = specs
             .filter_map(|object| serde_json::from_value(object["spec"].clone()).ok())
             .collect();
+        let version = |object: &Value| {
+            let version = object.pointer("/metadata/resourceVersion");
+            version
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let all = self.policies.iter();
         let set = PolicySet {
+            versions: all
+                .map(|(name, object)| (name.clone(), version(object)))
+                .collect(),
             doubtful: readable.len() < self.policies.len(),
             readable,
         };
@@ -242,6 +255,12 @@ impl Written {
     /// The policies that were in force at any time in the span, one set after the other.
     pub fn policies(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = &PolicySet> {
         spans(&self.policy_sets, from, to)
+    }
+
+    /// The policies of those versions, by name, as they last were.
+    pub fn policies_of(&self, versions: &BTreeMap<String, String>) -> Option<&PolicySet> {
+        let mut sets = self.policy_sets.iter().rev().map(|(_, set)| set);
+        sets.find(|set| set.versions == *versions)
     }
 
     /// When the policies changed, up to then.
@@ -323,7 +342,8 @@ pub fn asked(object: &Value) -> Option<Asked> {
     (!ends_first).then_some(Asked { spec, created })
 }
 
-fn said(object: &Value) -> Said {
+/// What it says.
+pub fn said(object: &Value) -> Said {
     if object.pointer("/metadata/deletionTimestamp").is_some() || is_revoked(object) {
         return Said::End;
     }

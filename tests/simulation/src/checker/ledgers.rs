@@ -10,6 +10,7 @@ use breakglass::api::access::{
 use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
 
+use super::authority::names;
 use super::grants::PolicySet;
 use super::rows::{Key, Row, Whose};
 use super::{Checker, TURN};
@@ -309,7 +310,10 @@ impl Checker {
         let forgotten = |row: &Row| !row.present && self.restored.is_some_and(|at| row.since <= at);
         let taken = |row: &Row| row.taken_by_others.is_some_and(|at| at >= claimed - TURN);
         // What AWS called done may be gone with its account before it came.
-        let gone = self.changed_in_aws >= claimed - TURN;
+        let gone = self.known_as.get(key).is_some_and(|known| {
+            let mut known = known.iter();
+            known.any(|tuple| self.same_since(names(tuple)) >= claimed - TURN)
+        });
         ends && (gone || row.is_some_and(|row| taken(row) || forgotten(row)))
     }
 

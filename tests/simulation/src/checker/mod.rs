@@ -29,6 +29,7 @@ use serde_json::Value;
 
 use crate::replica::Run;
 use crate::story::{Second, Story, clock};
+use authority::OwnNames;
 use grants::Written;
 use ledgers::Ledger;
 use order::Line;
@@ -37,6 +38,7 @@ use reads::Reads;
 use rows::Row;
 use sessions::Promises;
 use told::Recorded;
+use wanted::Meanings;
 
 pub use rows::Key;
 
@@ -118,8 +120,10 @@ pub struct Checker {
     effects_seen: u64,
     /// Until when AWS did not do what it otherwise does.
     aws_undisturbed_since: Timestamp,
-    /// When somebody last changed something in AWS besides who has what.
+    /// When somebody last changed something in AWS by hand.
     changed_in_aws: Timestamp,
+    /// When names last came to mean something else, or nothing any more.
+    meant_otherwise: BTreeMap<OwnNames, Timestamp>,
     /// When somebody who is no controller last wrote something to the cluster, or changed who has what.
     changed_by_people: Timestamp,
     /// When a call of that process to the API server last went wrong.
@@ -183,6 +187,7 @@ impl Checker {
             undisturbed_since: begin,
             aws_undisturbed_since: begin,
             changed_in_aws: begin,
+            meant_otherwise: BTreeMap::new(),
             changed_by_people: begin,
             cut_off: BTreeMap::new(),
             effects_seen: 0,
@@ -283,9 +288,15 @@ impl Checker {
         self.aws_undisturbed_since = self.aws_undisturbed_since.max(self.time_of(until));
     }
 
-    /// Somebody changes something in AWS besides who has what.
-    pub fn on_changed_in_aws(&mut self) {
-        self.changed_in_aws = self.aws.now();
+    /// Somebody has changed something in AWS by hand: so were the meanings of all names before.
+    pub fn on_changed_in_aws(&mut self, before: &Meanings) {
+        let now = self.aws.now();
+        self.changed_in_aws = now;
+        for (names, meaning) in self.meanings() {
+            if before.get(&names) != Some(&meaning) {
+                self.meant_otherwise.insert(names, now);
+            }
+        }
     }
 
     /// A call of that process to the API server goes wrong.

@@ -7,7 +7,7 @@ use breakglass::api::access::{BreakglassAccess, Claim, EndReason, Operation};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::grants::Said;
+use super::grants::{Said, Written, said};
 use super::readings::ON_ITS_WAY;
 use super::{Checker, TURN};
 
@@ -35,8 +35,18 @@ struct Read {
     resource: String,
     /// Namespace and name of what was asked for; nothing for a list.
     asked: Option<(String, String)>,
-    /// uid and resourceVersion of the object; nothing for a list, and for what is not there.
-    object: Option<(String, String)>,
+    /// What was there; nothing where it was not.
+    shown: Option<Shown>,
+}
+
+impl Read {
+    /// uid and resourceVersion of the object that was shown.
+    fn object(&self) -> Option<(&str, &str)> {
+        match &self.shown {
+            Some(Shown::Object(object)) => Some(identity(object)),
+            _ => None,
+        }
+    }
 }
 
 impl Reads {
@@ -61,22 +71,19 @@ impl Reads {
                 let text = |text: &Option<String>| text.clone().unwrap_or_default();
                 Some((text(&call.namespace), text(&call.name)))
             };
-            let (asked, object) = match (call.verb, record.status, &record.shown) {
-                (Verb::List, Some(200), Some(_)) => {
+            let asked = match (call.verb, record.status) {
+                (Verb::List, Some(200)) => {
                     reader.listed.insert(call.resource.clone());
-                    (None, None)
+                    None
                 }
-                (Verb::Get, Some(200), Some(Shown::Object(object))) => {
-                    (asked(), Some(identity(object)))
-                }
-                (Verb::Get, Some(404), _) => (asked(), None),
+                (Verb::Get, Some(200 | 404)) => asked(),
                 _ => continue,
             };
             let read = Read {
                 begun: record.arrived,
                 resource: call.resource.clone(),
                 asked,
-                object,
+                shown: record.shown.filter(|_| record.status == Some(200)),
             };
             reader.recent.insert(call.number, read);
         }
@@ -104,6 +111,7 @@ impl Reads {
         actor: &str,
         version: &str,
         covering: &[Claim],
+        written: &Written,
         now: Timestamp,
     ) -> Option<&'static str> {
         let Some(reader) = self.0.get(actor) else {
@@ -113,28 +121,45 @@ impl Reads {
             let reads = reader.recent.iter();
             reads.filter(move |(_, read)| read.resource == kind)
         };
-        let ledger = of_kind(ACCESSES).find(|(_, read)| {
-            let object = read.object.as_ref();
-            object.is_some_and(|(_, shown)| shown == version)
-        });
+        let ledger = of_kind(ACCESSES)
+            .find(|(_, read)| read.object().is_some_and(|(_, shown)| shown == version));
         let Some((ledger, _)) = ledger else {
             return Some("the ledger");
         };
         // What was read for an earlier attempt is of no use to this one.
-        let is_of_this_turn = |read: &Read| read.begun >= now - TURN;
-        let grant = of_kind(GRANTS).any(|(number, read)| {
-            let object = read.object.as_ref();
-            number > ledger
-                && is_of_this_turn(read)
-                && object.is_some_and(|(uid, _)| covering.iter().any(|claim| claim.uid == *uid))
-        });
-        let policies = of_kind(POLICIES)
-            .any(|(number, read)| number > ledger && is_of_this_turn(read) && read.asked.is_none());
-        match (grant, policies) {
-            (false, _) => Some("a grant that covers it"),
-            (_, false) => Some("the policies"),
-            (true, true) => None,
+        let of_this_turn = |kind| {
+            let reads = of_kind(kind).filter(|(number, _)| *number > ledger);
+            let reads = reads.map(|(_, read)| read);
+            reads.filter(|read| read.begun >= now - TURN)
+        };
+        // What the grants asked for that were shown.
+        let standing: Vec<_> = of_this_turn(GRANTS)
+            .filter_map(|read| {
+                let Some(Shown::Object(object)) = &read.shown else {
+                    return None;
+                };
+                let uid = identity(object).0;
+                let claim = covering.iter().find(|claim| claim.uid == uid)?;
+                match said(object) {
+                    Said::Asks(asked) if now - ON_ITS_WAY < asked.spec.expiry_time => {
+                        Some((&claim.grant.namespace, asked))
+                    }
+                    _ => None,
+                }
+            })
+            .collect();
+        if standing.is_empty() {
+            return Some("a grant that covers it");
         }
+        let mut policies = of_this_turn(POLICIES).filter_map(|read| match &read.shown {
+            Some(Shown::List(versions)) => written.policies_of(versions),
+            _ => None,
+        });
+        let let_pass = policies.any(|set| {
+            let mut standing = standing.iter();
+            standing.any(|(namespace, asked)| set.lets_pass(namespace, asked))
+        });
+        (!let_pass).then_some("policies that let it pass")
     }
 }
 
@@ -159,10 +184,10 @@ impl Reads {
     }
 }
 
-fn identity(object: &Value) -> (String, String) {
+fn identity(object: &Value) -> (&str, &str) {
     let text = |pointer| {
         let text = object.pointer(pointer).and_then(Value::as_str);
-        text.unwrap_or_default().to_owned()
+        text.unwrap_or_default()
     };
     (text("/metadata/uid"), text("/metadata/resourceVersion"))
 }
@@ -180,7 +205,7 @@ impl Checker {
 
     /// Somebody wrote a ledger entry: if that announces a Create, it rests on reads in their order.
     pub(super) fn on_announced(&mut self, commit: &Commit, after: &BreakglassAccess) {
-        let version = |object: &Value| identity(object).1;
+        let version = |object: &Value| identity(object).1.to_owned();
         let id = |object: &Value| {
             let id = object.pointer("/spec/attempt/id").and_then(Value::as_str);
             id.map(str::to_owned)
@@ -203,7 +228,9 @@ impl Checker {
         let due: Vec<_> = after.spec.claims.iter().filter(live).cloned().collect();
         self.ask_whether_still_admitted(commit, &due);
         let before = before.map(version).unwrap_or_default();
-        let missing = self.reads.missing(&commit.actor, &before, &due, now);
+        let missing = self
+            .reads
+            .missing(&commit.actor, &before, &due, &self.written, now);
         self.ask("R1", missing.is_none(), || {
             let missing = missing.unwrap_or_default();
             format!(

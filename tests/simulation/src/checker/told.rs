@@ -146,12 +146,12 @@ impl Checker {
         if !over {
             return Some("does not say so");
         }
+        if history.forged || self.restored.is_some() {
+            // An end that only a status told of counts, whoever wrote it. What the ledger has lost is for a person.
+            return None;
+        }
         if !is(status, READY) || is(status, STALLED) {
             return Some("is not ready");
-        }
-        if history.forged || self.restored.is_some() {
-            // An end that only a status told of counts, whoever wrote it.
-            return None;
         }
         let revoked = state == GrantState::Revoked;
         match reason {

@@ -1,12 +1,14 @@
 //! What must be, by what people wrote and what AWS holds: who is to have access has it, who is not has
 //! it no more, and where nothing changes nothing is written.
 
+use std::collections::BTreeMap;
+
 use aws_simulator::{AccountStatus, Truth};
 use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Checker;
-use super::authority::{Names, names};
+use super::authority::{Names, OwnNames, names, own};
 use super::grants::{Asked, GrantHistory, PolicySet, Said};
 use super::ledgers::CLAIMED_BEFORE;
 use super::rows::Key;
@@ -20,6 +22,9 @@ const GONE_WITHIN: SignedDuration = SignedDuration::from_mins(20);
 /// The longest of all that is waited for after the last change: two take-overs, one after the other, and
 /// their windows.
 const STILL_WITHIN: SignedDuration = SignedDuration::from_mins(75);
+
+/// What names mean, where they mean something that can be given.
+pub type Meanings = BTreeMap<OwnNames, Option<Key>>;
 
 impl Checker {
     /// A controller writes something, to the cluster or to AWS: there is a reason.
@@ -57,6 +62,25 @@ impl Checker {
             let before = now + CLAIMED_BEFORE + self.skew();
             at <= before && now < at + STILL_WITHIN
         })
+    }
+
+    /// What all names mean that a grant or a ledger entry has ever used.
+    pub fn meanings(&self) -> Meanings {
+        let world = self.aws.truth();
+        let grants = self.written.grants.values();
+        let asked = grants.flat_map(GrantHistory::ever_asked);
+        let asked = asked.filter_map(Asked::names);
+        let ledgers = self.ledgers.values();
+        let known = ledgers.map(|ledger| names(&ledger.spec().tuple));
+        let all = asked.chain(known);
+        all.map(|names| (own(names), self.key_in(&world, names)))
+            .collect()
+    }
+
+    /// Since when those names mean what they mean.
+    pub(super) fn same_since(&self, names: Names<'_>) -> Timestamp {
+        let changed = self.meant_otherwise.get(&own(names));
+        changed.copied().unwrap_or(self.begin)
     }
 
     /// Whether everything that controllers deal with is there and in use: what is not is tried on.
@@ -144,7 +168,7 @@ impl Checker {
             return None;
         };
         let namespace = &history.namespace;
-        let lived = asked.created.max(self.changed_in_aws);
+        let same_since = asked.names().map(|names| self.same_since(names));
         let stands = history.object.is_some()
             && history.ended.is_none()
             && !history.forged
@@ -162,14 +186,12 @@ impl Checker {
                 && !ever.any(|set| set.denies(namespace, asked))
         };
         // Who is who has not changed since it was asked for.
-        (stands && lived == asked.created && admitted()).then_some(asked)
+        let same = same_since.is_some_and(|since| since <= asked.created);
+        (stands && same && admitted()).then_some(asked)
     }
 
     /// What nobody has been allowed for long is gone.
     fn ask_whether_gone(&mut self, world: &Truth, from: Timestamp, now: Timestamp) {
-        if from < self.changed_in_aws {
-            return;
-        }
         let there = self.rows.iter();
         let there = there.filter(|(_, row)| row.present && row.ours() && row.since <= from);
         let (mut asked, mut left) = (0, Vec::new());
@@ -178,7 +200,7 @@ impl Checker {
                 continue;
             };
             let tuple = &ledger.access.spec.tuple;
-            if !self.is_there(world, tuple) {
+            if !self.is_there(world, tuple) || from < self.same_since(names(tuple)) {
                 continue;
             }
             asked += 1;

@@ -30,6 +30,8 @@ pub(super) struct Seen {
     pub(super) report: Report,
     crash_at: Vec<u64>,
     hold: Option<Hold>,
+    /// What is on its way for longer is lost.
+    longest_way: Duration,
     /// Who stands still, and until when.
     frozen: Vec<(Run, Instant)>,
     /// Runs that are about to be killed: nothing leaves them any more.
@@ -43,9 +45,6 @@ pub(super) struct Seen {
 
 /// No two controllers have so much to do within a minute: who makes more calls runs in circles.
 const BUSY: u64 = 6_000;
-
-/// Who stands still for longer has given its call up before it could leave.
-const GIVEN_UP: Duration = Duration::from_mins(5);
 
 impl Seen {
     pub(super) fn on_commit(&mut self, commit: &api_simulator::Commit) {
@@ -114,12 +113,20 @@ impl Seen {
         circles
     }
 
-    /// Counts a call. Its sender may stand still from here on.
-    fn count(&mut self, run: &Run) {
+    /// Counts a call. For how long it, and for how long its answer is held up: its sender may stand still already,
+    /// or from here on.
+    fn count(&mut self, run: &Run) -> (Duration, Duration) {
         self.report.calls_sent += 1;
         let sent = self.report.calls_sent;
-        if let Some(hold) = self.hold.filter(|hold| hold.call == sent) {
+        let hold = self.hold.filter(|hold| hold.call == sent);
+        if let Some(hold) = hold {
             self.freeze(run, hold.seconds);
+        }
+        let held_up = self.held_up(run);
+        if hold.is_some_and(|hold| hold.answer) {
+            (Duration::ZERO, held_up)
+        } else {
+            (held_up, Duration::ZERO)
         }
     }
 
@@ -146,6 +153,7 @@ impl Observer {
         network: Network,
         checker: Checker,
         direction: &Direction,
+        longest_way: Duration,
     ) -> (Self, mpsc::UnboundedReceiver<usize>) {
         let (crash, crashes) = mpsc::unbounded_channel();
         let seen = Seen {
@@ -153,6 +161,7 @@ impl Observer {
             report: Report::default(),
             crash_at: direction.crash_at.clone(),
             hold: direction.hold,
+            longest_way,
             frozen: Vec::new(),
             dead: BTreeSet::new(),
             looks_away: false,
@@ -213,9 +222,10 @@ impl Lines for Observer {
             fate.before += seen.held_up(run);
             return fate;
         }
-        seen.count(run);
-        fate.before += seen.held_up(run);
-        if fate.before > GIVEN_UP {
+        let (held_up, answer_held_up) = seen.count(run);
+        fate.before += held_up;
+        fate.after += answer_held_up;
+        if fate.before > seen.longest_way {
             seen.checker.on_cut_off(run);
             return ApiFate::instead(api_simulator::Ending::Hang);
         }
@@ -263,9 +273,10 @@ impl Lines for Observer {
             self.kill(&mut seen, run);
             return ending(aws_simulator::Ending::Hang);
         }
-        seen.count(run);
-        fate.before += seen.held_up(run);
-        if fate.before > GIVEN_UP {
+        let (held_up, answer_held_up) = seen.count(run);
+        fate.before += held_up;
+        fate.after += answer_held_up;
+        if fate.before > seen.longest_way {
             return AwsFate {
                 instead: Some(aws_simulator::Ending::Hang),
                 ..AwsFate::default()

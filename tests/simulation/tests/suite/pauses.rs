@@ -8,8 +8,8 @@ use simulation::stage::{Direction, Hold, play};
 
 use crate::{is_played, kept, side_by_side};
 
-/// Shorter than a call may take, so that its sender goes on with what it knew; longer; longer than the lease, so that
-/// the other one does the work meanwhile; and long enough for the other one to finish.
+/// Shorter than the lease, and than a call may take, so that its sender goes on with what it knew; longer than both, so
+/// that the other one takes over; long enough for it to do the work; and to finish.
 const HELD_FOR: [u64; 4] = [9, 45, 240, 600];
 
 /// Faults 12, 13. R2, R6, R10.
@@ -30,9 +30,16 @@ fn held_up(without_lease: bool) {
     let taken_over = AtomicU64::new(0);
     side_by_side(&lives, |life| {
         let calls = play(&life.story, &Direction::default()).calls_sent;
-        let pauses = HELD_FOR
+        let kinds = HELD_FOR
             .into_iter()
-            .flat_map(|seconds| (1..=calls).map(move |call| Hold { call, seconds }));
+            .flat_map(|seconds| [(seconds, false), (seconds, true)]);
+        let pauses = kinds.flat_map(|(seconds, answer)| {
+            (1..=calls).map(move |call| Hold {
+                call,
+                seconds,
+                answer,
+            })
+        });
         let mut played = 0;
         for (number, hold) in (0..).zip(pauses) {
             if is_played(number) {

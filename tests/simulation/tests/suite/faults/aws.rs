@@ -32,11 +32,15 @@ fn errors_of_the_server_and_broken_connections_are_tried_on() {
         Aws::Truncated,
         Aws::Hang,
     ] {
-        for at in [5, 4 * MINUTE] {
-            kept(&life(
-                "AWS fails",
-                vec![first(ASSIGNMENT), aws(at, kind, 8 * MINUTE)],
-            ));
+        for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+            for at in [5, 4 * MINUTE] {
+                let report = kept(&life(
+                    "AWS fails",
+                    vec![first(target), aws(at, kind, 3 * MINUTE)],
+                ));
+                let given = report.asked.get("R2").is_some_and(|given| *given >= 1);
+                assert!(given, "{kind:?} {target:?} from {at} on: never given");
+            }
         }
     }
 }
@@ -108,6 +112,29 @@ fn listings_that_lag_behind_neither_end_nor_repeat_anything() {
         let report = kept(&life);
         let creates = report.asked["R2"];
         assert!(creates <= 2, "{creates} creates for one access");
+    }
+}
+
+/// Fault 25. R3.
+#[test]
+fn a_listing_that_shows_for_long_what_was_deleted_is_told() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        let mut life = life("stale listings", vec![first(target)]);
+        life.story.setting.cloud = Cloud {
+            staleness: 100_000,
+            iam_staleness: 100_000,
+            ..life.story.setting.cloud
+        };
+        let told = Direction {
+            trace: true,
+            ..Direction::default()
+        };
+        let report = crate::kept(&life, &told);
+        let says_so = |line: &String| line.contains("goes on showing the access");
+        assert!(
+            report.trace.iter().any(says_so),
+            "{target:?}: nobody is told"
+        );
     }
 }
 

@@ -92,6 +92,7 @@ fn who_starts_with_a_clock_that_is_an_hour_ahead_ends_nothing_before_its_time() 
 /// Fault 38. R2, L3.
 #[test]
 fn after_hours_without_a_controller_what_is_overdue_goes_at_once() {
+    const LEASE: Second = 15;
     let mut life = life(
         "six hours down",
         vec![
@@ -101,7 +102,17 @@ fn after_hours_without_a_controller_what_is_overdue_goes_at_once() {
         ],
     );
     life.story.calm = 380 * MINUTE;
-    kept(&life);
+    life.story.setting.lease = LEASE;
+    let report = kept(&life);
+    assert_eq!(
+        report.asked["R2"], 1,
+        "the second is over before anybody sees it"
+    );
+    // Whoever held the lease may live: it is waited out. From the end of the first to the start it is so long:
+    let down = 356 * 60;
+    let in_time = down..down + i64::try_from(LEASE).unwrap() + 10;
+    let late = &report.lateness;
+    assert!(late.len() == 1 && in_time.contains(&late[0]), "{late:?}");
 }
 
 /// Fault 38. L3, L2.

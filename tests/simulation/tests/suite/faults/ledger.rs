@@ -1,9 +1,10 @@
 //! The ledger: out of reach, lost, or deleted by somebody.
 
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
+use simulation::stage::Direction;
 use simulation::story::{Api, Aws, Deed, Trouble};
 
-use super::{MINUTE, api, aws, aws_writes, first, kept, name, second, trouble};
+use super::{ALICE, HOUR, MINUTE, api, aws, aws_writes, first, kept, name, second, trouble};
 
 /// Fault 42. R5.
 #[test]
@@ -12,6 +13,10 @@ fn without_the_ledger_nothing_is_given_and_what_expires_is_taken_away() {
         Api::Refused(500),
         Api::Refused(429),
         Api::Forbidden,
+        Api::NoRights("breakglassaccesses"),
+        Api::Page(502),
+        Api::Page(404),
+        Api::Truncated,
         Api::DoneAndRefused,
         Api::Lost,
         Api::Dropped,
@@ -30,6 +35,55 @@ fn without_the_ledger_nothing_is_given_and_what_expires_is_taken_away() {
         let late = report.lateness.iter().max();
         assert!(late.is_some_and(|late| *late <= 60), "{kind:?}: {late:?}");
         assert_eq!(report.asked["R2"], 1, "{kind:?}: only the first was given");
+    }
+}
+
+/// Fault 42. R4.
+/// Reads go on, so nobody's right to act without the ledger ends by itself.
+#[test]
+fn what_is_gone_is_not_deleted_for_ever_while_the_ledger_can_not_be_written() {
+    let forbidden = api(4 * MINUTE, Api::Forbidden, 50 * MINUTE);
+    let by_hand = Deed::GiveByHand(ALICE, ASSIGNMENT);
+    let mut life = life(
+        "given by hand long after",
+        vec![first(ASSIGNMENT), forbidden, (40 * MINUTE, by_hand)],
+    );
+    life.story.calm = HOUR;
+    let told = Direction {
+        trace: true,
+        ..Direction::default()
+    };
+    let report = crate::kept(&life, &told);
+    let deletes: Vec<_> = report
+        .trace
+        .iter()
+        .filter(|line| line.contains("DeleteAccountAssignment {"))
+        .collect();
+    let settled = "2026-01-05T00:21:00Z".."2026-01-05T00:54:00Z";
+    assert!(deletes[0].as_str() < settled.start, "{deletes:#?}");
+    let since = deletes.iter().find(|line| settled.contains(&line.as_str()));
+    assert_eq!(since, None, "{deletes:#?}");
+}
+
+/// Fault 42. R6.
+/// A proxy in front of the API server knows of no object: what it says is not said of any.
+#[test]
+fn a_404_that_is_about_no_object_ends_no_grant() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        let user = match target {
+            IAM_GROUP => "alice",
+            _ => ALICE,
+        };
+        let report = kept(&life(
+            "given again while a proxy does not reach the API server",
+            vec![
+                first(target),
+                (115, Deed::TakeByHand(user, target)),
+                (2 * MINUTE, Deed::AskAgain(name())),
+                api(2 * MINUTE + 2, Api::Page(404), MINUTE),
+            ],
+        ));
+        assert_eq!(report.lateness, [0], "{target:?}: it lasts until its end");
     }
 }
 

@@ -15,6 +15,7 @@ use simulation::stage::Direction;
 use simulation::story::{Api, Aws, Deed, Name, Second, Trouble};
 
 const MINUTE: Second = 60;
+const HOUR: Second = 60 * MINUTE;
 const ALICE: &str = "alice@example.com";
 
 fn kept(life: &Life) -> Report {

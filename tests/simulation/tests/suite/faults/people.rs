@@ -254,6 +254,30 @@ fn longer_than_a_policy_allows_is_neither_given_nor_kept() {
     }
 }
 
+/// The expiry of a merge request that was merged late: access was due until then, and nothing is overdue yet.
+#[test]
+fn an_expiry_that_was_past_when_it_was_written_ends_access_at_that_moment() {
+    let given = grant("first", ASSIGNMENT, None, 30 * MINUTE);
+    let told = Direction {
+        trace: true,
+        ..Direction::default()
+    };
+    let report = crate::kept(
+        &life(
+            "shortened too late",
+            vec![
+                (10, Deed::Apply(given)),
+                (14 * MINUTE, Deed::SetExpiry(name(), 2 * MINUTE)),
+            ],
+        ),
+        &told,
+    );
+    let late = &report.lateness;
+    assert!(late.len() == 1 && late[0] <= 5, "{late:?}");
+    let is_overdue = |line: &&String| line.contains("RevokeOverdue");
+    assert_eq!(report.trace.iter().find(is_overdue), None);
+}
+
 /// From the moment at which people mean it, not from that at which somebody notices. L2.
 #[test]
 fn what_people_end_early_is_taken_away_within_seconds() {
@@ -360,7 +384,19 @@ fn a_grant_that_expires_while_access_is_being_given_is_never_active() {
         vec![(10, Deed::Apply(grant("first", ASSIGNMENT, None, 20)))],
     );
     life.story.setting.cloud.assignment_delay = 60_000;
-    kept(&life);
+    let mut given = 0;
+    for seed in 0..8 {
+        life.story.seed = seed;
+        let told = Direction {
+            trace: true,
+            ..Direction::default()
+        };
+        let report = crate::kept(&life, &told);
+        given += report.asked.get("R2").copied().unwrap_or_default();
+        let is_active = |line: &&String| line.contains("\"state\":\"Active\"");
+        assert_eq!(report.trace.iter().find(is_active), None, "seed {seed}");
+    }
+    assert!(given >= 8, "AWS was asked for it each time: {given}");
 }
 
 /// Fault 48. R6.
