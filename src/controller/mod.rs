@@ -138,7 +138,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let Connections { client, sdk, clock } = connections;
-    let client = clock_guard::listening(watch::paced(client), clock.clone());
+    let client = clock_guard::listening(client, clock.clone());
     let probes = Probes::default();
     let serving = match options.listen {
         None => None,

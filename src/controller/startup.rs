@@ -51,9 +51,8 @@ pub async fn check(client: &Client) -> Result<(), Error> {
         let installed = loop {
             match tokio::time::timeout(TIMEOUT, api.get_opt(&name)).await {
                 Ok(Ok(installed)) => break installed,
-                Ok(Err(kube::Error::Api(status)))
-                    if (400..500).contains(&status.code) && status.code != 429 =>
-                {
+                // Any other answer is of something in between, or of a server that is not up yet.
+                Ok(Err(kube::Error::Api(status))) if matches!(status.code, 401 | 403) => {
                     // An API server that has just started refuses everybody for a moment.
                     let since = *refused.get_or_insert_with(Instant::now);
                     if since.elapsed() >= REFUSAL_PATIENCE {

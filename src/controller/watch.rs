@@ -4,14 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::Request;
 use futures::{Stream, StreamExt, TryStreamExt};
+use kube::ResourceExt;
 use kube::api::Api;
-use kube::client::Body;
 use kube::core::DynamicObject;
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Client, ResourceExt};
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -20,8 +18,6 @@ use super::cluster::{access_resource, grant_resource};
 use crate::api::access::BreakglassAccess;
 use crate::digest::shortened;
 
-/// How far apart two watches of a kind begin at least.
-const WATCHED_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How many objects are listed at once: each may be more than a megabyte.
 const PAGE: u32 = 100;
 /// No annotation is told or compared beyond that many characters.
@@ -114,32 +110,6 @@ fn trim(object: &mut DynamicObject, is_grant: bool) {
     for text in annotations.values_mut() {
         *text = shortened(text, LONGEST_ANNOTATION);
     }
-}
-
-/// The same client, but a kind is watched anew at most once in a second. The library begins a watch that has ended at
-/// once, so behind a proxy that ends each as it begins it would ask hundreds of times in a second, for ever.
-pub fn paced(client: Client) -> Client {
-    let namespace = client.default_namespace().to_owned();
-    let next = Arc::new(Mutex::new(HashMap::<String, Instant>::new()));
-    let service = tower::service_fn(move |request: Request<Body>| {
-        let (client, next) = (client.clone(), Arc::clone(&next));
-        async move {
-            let query = request.uri().query().unwrap_or_default();
-            if query.split('&').any(|part| part.starts_with("watch=")) {
-                let begin = {
-                    let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
-                    let kind = next.entry(request.uri().path().to_owned());
-                    let earliest = kind.or_insert_with(Instant::now);
-                    let begin = Instant::now().max(*earliest);
-                    *earliest = begin + WATCHED_AGAIN_AFTER;
-                    begin
-                };
-                tokio::time::sleep_until(begin).await;
-            }
-            client.send(request).await
-        }
-    });
-    Client::new(service, namespace)
 }
 
 /// When the watches start again with a listing. Clones share it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cast::{ACCOUNTS, GROUPS, IAM_ACCOUNTS, IAM_GROUPS, PERMISSION_SETS, Target};
 use crate::stage::Direction;
-use crate::story::{Api, Cloud, Deed, Grant, Name, Policy, Second, Setting, Story, Trouble};
+use crate::story::{Api, Aws, Cloud, Deed, Grant, Name, Policy, Second, Setting, Story, Trouble};
 
 const MINUTE: Second = 60;
 /// By then the last grant of each life has ended.
@@ -41,13 +41,7 @@ impl Life {
             settings.unknown_outcome = Duration::from_mins(5);
         }
         if without_lease {
-            let refused = Trouble {
-                kind: Api::NoLease,
-                lasts: self.story.calm,
-                replica: None,
-                percent: 100,
-                only_writes: false,
-            };
+            let refused = Trouble::new(Api::NoLease, self.story.calm);
             self.story.deeds.insert(0, (0, Deed::ApiTrouble(refused)));
         }
         self
@@ -78,7 +72,7 @@ impl Life {
 
 /// All of them.
 pub fn lives() -> Vec<Life> {
-    [ends(), overlaps(), changes()].concat()
+    [ends(), overlaps(), changes(), troubles()].concat()
 }
 
 fn first() -> Grant {
@@ -212,6 +206,59 @@ fn changes() -> Vec<Life> {
                     Deed::TakeByHand("alice@example.com", ASSIGNMENT),
                 ),
                 (3 * MINUTE, Deed::AskAgain(name())),
+            ],
+        ),
+    ]
+}
+
+/// Of one grant while something goes wrong besides.
+fn troubles() -> Vec<Life> {
+    let away = Trouble::new(Api::Lost, MINUTE);
+    let unanswered = Trouble {
+        only_writes: true,
+        ..Trouble::new(Aws::Unanswered, MINUTE)
+    };
+    let exclusive = Policy::Everything {
+        hours: 8,
+        end_on_removal: false,
+        exclusive: true,
+    };
+    vec![
+        life(
+            "it expires while the API server is away",
+            vec![
+                (10, Deed::Apply(first())),
+                (4 * MINUTE + 45, Deed::ApiTrouble(away)),
+            ],
+        ),
+        life(
+            "AWS gives it and does not answer",
+            vec![
+                (5, Deed::AwsTrouble(unanswered)),
+                (10, Deed::Apply(first())),
+            ],
+        ),
+        life(
+            "it is shortened",
+            vec![
+                (10, Deed::Apply(first())),
+                (2 * MINUTE, Deed::SetExpiry(name(), 3 * MINUTE)),
+            ],
+        ),
+        life(
+            "it stood before, under an exclusive policy",
+            vec![
+                (1, Deed::PutPolicy("everything", exclusive)),
+                (5, Deed::GiveByHand("alice@example.com", ASSIGNMENT)),
+                (10, Deed::Apply(first())),
+            ],
+        ),
+        life(
+            "its name is used again",
+            vec![
+                (10, Deed::Apply(first())),
+                (2 * MINUTE, Deed::DeleteByForce(name())),
+                (2 * MINUTE + 1, Deed::Apply(first())),
             ],
         ),
     ]

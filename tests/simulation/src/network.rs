@@ -67,6 +67,8 @@ impl Network {
                     | Api::WatchSilent
                     | Api::WatchExpired => false,
                     Api::Conflict | Api::Forbidden => write && !lease,
+                    // The library begins a watch that ends at once again at once.
+                    Api::Truncated => call.verb != Verb::Watch && (write || !trouble.only_writes),
                     Api::StatusConflict => write && call.subresource.as_deref() == Some("status"),
                     _ => write || !trouble.only_writes,
                 }

@@ -296,6 +296,19 @@ pub struct Trouble<K> {
     pub only_writes: bool,
 }
 
+impl<K> Trouble<K> {
+    /// That, for so long, with every call of all controllers.
+    pub fn new(kind: K, lasts: Second) -> Self {
+        Self {
+            kind,
+            lasts,
+            replica: None,
+            percent: 100,
+            only_writes: false,
+        }
+    }
+}
+
 /// What goes wrong between a controller and the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Api {

@@ -103,7 +103,7 @@ fn setting(random: &mut Random) -> Setting {
     };
     Setting {
         replicas: random.pick(&[1, 1, 2]),
-        lease: random.pick(&[15, 60, 600, 600, 1200]),
+        lease: random.pick(&[15, 60, 600, 600, 600, 600, 1200, 1200]),
         delegated: false,
         lag: 0,
         crowd: 0,

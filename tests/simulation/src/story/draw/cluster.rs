@@ -119,13 +119,7 @@ pub(super) fn two_leaders(
         return;
     }
     setting.replicas = 2;
-    let refused = Trouble {
-        kind: Api::NoLease,
-        lasts: random.between(2 * HOUR, 12 * HOUR),
-        replica: None,
-        percent: 100,
-        only_writes: false,
-    };
+    let refused = Trouble::new(Api::NoLease, random.between(2 * HOUR, 12 * HOUR));
     let at = moment(random, deeds, refused.lasts);
     deeds.push((at, Deed::ApiTrouble(refused)));
 }
@@ -171,12 +165,10 @@ pub(super) fn administration(random: &mut Random, deeds: &mut Vec<(Second, Deed)
     }
     if random.chance(0.3) {
         let at = random.below(CALM - HOUR);
+        let lasts = random.pick(&[2, 20, 3 * MINUTE]);
         let initializing = Trouble {
-            kind: Api::Initializing,
-            lasts: random.pick(&[2, 20, 3 * MINUTE]),
-            replica: None,
             percent: random.pick(&[50, 100]),
-            only_writes: false,
+            ..Trouble::new(Api::Initializing, lasts)
         };
         deeds.push((at, Deed::EndWatches));
         deeds.push((at, Deed::ApiTrouble(initializing)));

@@ -89,6 +89,20 @@ pub(super) fn grants(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
             }
         }
     }
+    if random.chance(0.3) {
+        let also = Policy::Everything {
+            hours: random.pick(&[1, 24]),
+            end_on_removal: random.chance(0.5),
+            exclusive: false,
+        };
+        let at = random.pick(&[0, 6 * HOUR]);
+        let name = random.pick(&["also", "zz-also"]);
+        deeds.push((at, Deed::PutPolicy(name, also)));
+        if random.chance(0.5) {
+            let later = at + random.between(MINUTE, 12 * HOUR);
+            deeds.push((later, Deed::DeletePolicy(name)));
+        }
+    }
     for _ in 0..random.below(3) {
         let at = random.below(CALM);
         let back = (at + random.between(MINUTE, HOUR)).min(CALM - 1);

@@ -4,7 +4,7 @@ use simulation::cast::{PEOPLE, Target};
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
 use simulation::story::{Api, Aws, Deed, Grant, Name, Policy, Trouble};
 
-use super::{MINUTE, api, aws, aws_writes, first, kept, kill, long, name, second, trouble};
+use super::{MINUTE, api, aws, aws_writes, first, kept, kill, long, name, second};
 
 /// Fault 5. R1, R8.
 #[test]
@@ -161,7 +161,7 @@ fn statuses_that_can_never_be_written_delay_nothing() {
 fn writes_that_always_conflict_stop_nothing_for_ever() {
     let conflict = Trouble {
         percent: 70,
-        ..trouble(Api::Conflict, 10 * MINUTE)
+        ..Trouble::new(Api::Conflict, 10 * MINUTE)
     };
     kept(&life(
         "conflicts",
@@ -233,7 +233,7 @@ fn at_a_start_that_takes_its_time_nothing_ends_early_before_all_kinds_are_listed
     for seed in 0..8 {
         let refused = Trouble {
             percent: 80,
-            ..trouble(Api::Refused(503), 2 * MINUTE)
+            ..Trouble::new(Api::Refused(503), 2 * MINUTE)
         };
         let mut life = life(
             "most requests are refused at the start",
@@ -261,7 +261,7 @@ fn who_misses_most_events_ends_nothing_early() {
         let lost = Trouble {
             replica: Some(1),
             percent: 85,
-            ..trouble(Api::EventLost, 6 * MINUTE)
+            ..Trouble::new(Api::EventLost, 6 * MINUTE)
         };
         let grants = (0..6).map(|number| {
             let name = format!("grant-{number}");
@@ -273,7 +273,7 @@ fn who_misses_most_events_ends_nothing_early() {
             )
         });
         let troubles = [
-            (0, Deed::ApiTrouble(trouble(Api::NoLease, 16 * MINUTE))),
+            (0, Deed::ApiTrouble(Trouble::new(Api::NoLease, 16 * MINUTE))),
             (1, Deed::ApiTrouble(lost)),
         ];
         let mut life = life(
@@ -292,7 +292,7 @@ fn at_a_start_that_takes_its_time_nothing_is_given_before_all_kinds_are_listed()
     for seed in 0..24 {
         let refused = Trouble {
             percent: 70,
-            ..trouble(Api::Initializing, 2 * MINUTE)
+            ..Trouble::new(Api::Initializing, 2 * MINUTE)
         };
         let killed = Deed::Kill {
             replica: 0,

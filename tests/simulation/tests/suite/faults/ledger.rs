@@ -4,7 +4,7 @@ use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
 use simulation::stage::Direction;
 use simulation::story::{Api, Aws, Deed, Trouble};
 
-use super::{ALICE, HOUR, MINUTE, api, aws, aws_writes, first, kept, name, second, trouble};
+use super::{ALICE, HOUR, MINUTE, api, aws, aws_writes, first, kept, name, second};
 
 /// Fault 42. R5.
 #[test]
@@ -142,7 +142,7 @@ fn who_was_not_yet_named_in_the_ledger_deletes_nothing_without_it() {
 fn what_is_removed_is_not_taken_away_again_when_no_watch_tells_of_it() {
     let refused = Trouble {
         percent: 50,
-        ..trouble(Api::Refused(500), 5 * MINUTE)
+        ..Trouble::new(Api::Refused(500), 5 * MINUTE)
     };
     for seed in 0..60 {
         let mut life = life(
@@ -166,7 +166,7 @@ fn a_claim_that_is_made_while_its_entry_is_removed_is_not_lost() {
     let late = Trouble {
         percent: 50,
         only_writes: true,
-        ..trouble(Api::Late(3), MINUTE)
+        ..Trouble::new(Api::Late(3), MINUTE)
     };
     for seed in 0..6 {
         for at in MINUTE + 57..MINUTE + 75 {

@@ -36,28 +36,18 @@ fn name() -> Name {
     grant("first", ASSIGNMENT, None, 0).name
 }
 
-fn trouble<K>(kind: K, lasts: Second) -> Trouble<K> {
-    Trouble {
-        kind,
-        lasts,
-        replica: None,
-        percent: 100,
-        only_writes: false,
-    }
-}
-
 fn api(at: Second, kind: Api, lasts: Second) -> (Second, Deed) {
-    (at, Deed::ApiTrouble(trouble(kind, lasts)))
+    (at, Deed::ApiTrouble(Trouble::new(kind, lasts)))
 }
 
 fn aws(at: Second, kind: Aws, lasts: Second) -> (Second, Deed) {
-    (at, Deed::AwsTrouble(trouble(kind, lasts)))
+    (at, Deed::AwsTrouble(Trouble::new(kind, lasts)))
 }
 
 /// The same, of writes only.
 fn aws_writes(at: Second, kind: Aws, lasts: Second) -> (Second, Deed) {
     let only_writes = true;
-    let trouble = trouble(kind, lasts);
+    let trouble = Trouble::new(kind, lasts);
     (
         at,
         Deed::AwsTrouble(Trouble {
