@@ -146,12 +146,16 @@ impl Checker {
         if !over {
             return Some("does not say so");
         }
-        if history.forged || self.restored.is_some() {
-            // An end that only a status told of counts, whoever wrote it. What the ledger has lost is for a person.
-            return None;
-        }
-        if !is(status, READY) || is(status, STALLED) {
+        let forgotten = history.forged || self.restored.is_some();
+        let ready = conditions::find(&status.conditions, READY);
+        // What the ledger has lost is for a person.
+        let is_lost = ready.is_some_and(|ready| ready.reason == "LedgerLost");
+        if (!is(status, READY) || is(status, STALLED)) && !(forgotten && is_lost) {
             return Some("is not ready");
+        }
+        if forgotten {
+            // An end that only a status told of counts, whoever wrote it.
+            return None;
         }
         let revoked = state == GrantState::Revoked;
         match reason {

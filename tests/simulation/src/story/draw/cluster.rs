@@ -34,13 +34,13 @@ pub(super) fn machines(random: &mut Random, setting: &Setting, deeds: &mut Vec<(
     }
     for _ in 0..random.below(6) {
         let late = random.between(1, 50);
-        let kind = random.pick(&["breakglassgrants", "breakglasspolicies"]);
+        let forbidden = random.pick(&["breakglassgrants", "breakglasspolicies"]);
         let kind = random.pick(&[
             Api::Refused(500),
             Api::Refused(503),
             Api::Refused(429),
             Api::Forbidden,
-            Api::NoRights(kind),
+            Api::NoRights(forbidden),
             Api::Page(404),
             Api::Page(502),
             Api::Truncated,
