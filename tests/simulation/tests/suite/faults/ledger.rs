@@ -38,6 +38,34 @@ fn without_the_ledger_nothing_is_given_and_what_expires_is_taken_away() {
     }
 }
 
+/// Faults 20, 42. R3.
+/// What AWS answers to the first delete says nothing of a Create that is still on its way.
+#[test]
+fn a_create_that_comes_after_the_delete_is_taken_away_without_the_ledger_too() {
+    for target in [GROUP, IAM_GROUP] {
+        let given = Deed::Apply(grant("first", target, None, MINUTE));
+        let deeds = vec![
+            (10, given),
+            aws_writes(5, Aws::Late(240), 30),
+            api(40, Api::Lost, 9 * MINUTE),
+        ];
+        let told = Direction {
+            trace: true,
+            ..Direction::default()
+        };
+        let report = crate::kept(&life("a late create, and no ledger", deeds), &told);
+        let away = "2026-01-05T00:04:05Z".."2026-01-05T00:09:30Z";
+        let is_delete = |line: &&String| {
+            let taken = ["DeleteGroupMembership {", "RemoveUserFromGroup {"];
+            taken.iter().any(|call| line.contains(call)) && away.contains(&line.as_str())
+        };
+        assert!(
+            report.trace.iter().any(|line| is_delete(&line)),
+            "{target:?}"
+        );
+    }
+}
+
 /// Fault 42. R4.
 /// Reads go on, so nobody's right to act without the ledger ends by itself.
 #[test]
