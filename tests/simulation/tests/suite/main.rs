@@ -13,10 +13,11 @@ use simulation::lives::{Life, lives};
 use simulation::report::Report;
 use simulation::stage::{Direction, play};
 
-/// Whether this one of many is played: all are with `SIMULATION=all` (`make simulate-crashes`), and a
-/// few otherwise.
-fn is_played(number: u64) -> bool {
-    number.is_multiple_of(16) || std::env::var_os("SIMULATION").is_some_and(|what| what == "all")
+/// Whether this one of many is played: all are with `SIMULATION=all` (`make simulate-crashes`), and one
+/// in so many otherwise.
+fn is_played(number: u64, one_in: u64) -> bool {
+    number.is_multiple_of(one_in)
+        || std::env::var_os("SIMULATION").is_some_and(|what| what == "all")
 }
 
 /// How many of the last calls tell what went on when a rule was broken.
