@@ -55,6 +55,21 @@ impl Told {
     }
 }
 
+/// A moment by both clocks: the monotonic one, which nobody can set, and the machine's, which goes on while the
+/// machine sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment {
+    at: Instant,
+    machine: Timestamp,
+}
+
+impl Moment {
+    /// By the monotonic clock.
+    pub fn instant(self) -> Instant {
+        self.at
+    }
+}
+
 /// By how much the witnesses are ahead of the machine's clock; none for one that has told nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Differences {
@@ -106,6 +121,19 @@ impl Clock {
             None => machine,
             Some(correction) => machine.saturating_add(correction).unwrap_or(machine),
         }
+    }
+
+    /// This moment.
+    pub fn moment(&self) -> Moment {
+        Moment {
+            at: Instant::now(),
+            machine: (self.machine)(),
+        }
+    }
+
+    /// Whether it is longer ago than that by either clock.
+    pub fn is_longer_ago(&self, moment: Moment, lasts: Duration) -> bool {
+        moment.at.elapsed() >= lasts || (self.machine)() >= after(moment.machine, lasts)
     }
 
     /// A witness told the time just now.
@@ -187,6 +215,22 @@ mod tests {
         let clock =
             Clock::from_fn(move || after(at(1000 + by.load(Ordering::Relaxed)), start.elapsed()));
         (clock, set)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_that_slept_has_not_forgotten_how_long_ago_it_was() {
+        let (clock, set) = machine();
+        let (moment, minute) = (clock.moment(), Duration::from_mins(1));
+        assert!(!clock.is_longer_ago(moment, minute));
+        set.store(61, Ordering::Relaxed);
+        assert!(clock.is_longer_ago(moment, minute), "it slept for a minute");
+        set.store(-3600, Ordering::Relaxed);
+        assert!(!clock.is_longer_ago(moment, minute));
+        tokio::time::advance(minute).await;
+        assert!(
+            clock.is_longer_ago(moment, minute),
+            "and a clock that is set back makes nothing younger"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -56,12 +56,13 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     if !context.leadership.is_ours() {
         // Becoming leader looks at all again. But who may delete without the API server must do so
         // when it is away, and with it the lease.
-        if access.spec.offline_deleter.as_ref() != Some(&context.me) {
+        let is_unrecorded = context.memory.get(&name).unrecorded.is_some();
+        if access.spec.offline_deleter.as_ref() != Some(&context.me) && !is_unrecorded {
             return Ok(wake::at(now, None));
         }
         let asked_again = match purpose(&access.spec, now) {
-            Purpose::Revoke => ask_for_turn(&context, &access, now),
-            Purpose::Grant | Purpose::Watch => None,
+            Purpose::Grant | Purpose::Watch if !is_unrecorded => None,
+            _ => ask_for_turn(&context, &access, now),
         };
         let next = [next_wake(&access.spec, now, &context.settings), asked_again];
         return Ok(wake::at(now, next.into_iter().flatten().min()));

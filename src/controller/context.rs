@@ -1,6 +1,6 @@
 //! What every part of the controller shares.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +24,7 @@ use super::watch::{Index, Mirror, NamedGrant, Relist};
 use crate::api::access::{BreakglassAccess, Holder};
 use crate::aws::Aws;
 use crate::aws::desk::Desk;
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::config::Settings;
 use crate::decide::grant_status::Obstacle;
 use crate::decide::policy::{PolicySet, Protected};
@@ -179,7 +179,10 @@ impl Context {
                 self.memory.forget(name, object.metadata.uid.as_deref());
             }
             watcher::Event::InitDone => {
-                let begun = self.accesses.listed().unwrap_or_else(Instant::now);
+                let begun = self
+                    .accesses
+                    .listed()
+                    .map_or_else(Instant::now, Moment::instant);
                 self.memory
                     .listed(begun, |name| self.accesses.access(name).is_some());
             }
@@ -204,20 +207,15 @@ impl Context {
     ) -> Result<BreakglassAccess, ClusterError> {
         let name = access.metadata.name.as_deref().unwrap_or_default();
         let gives_up = access.spec.offline_deleter.as_ref() != Some(&self.me);
-        let gave_up = self.memory.get(name).gave_up;
-        self.memory
-            .update(name, |tuple| tuple.gave_up = gives_up || gave_up);
+        let number = self.memory.begin_write(name, gives_up);
         let begun = Instant::now();
         let written = self.cluster.replace_access(access).await;
         match &written {
             Ok(written) => {
-                self.memory.update(name, |tuple| tuple.gave_up = gives_up);
+                self.memory.written(name, number, gives_up);
                 self.learn_access(begun, written);
             }
-            // It was not written for certain.
-            Err(ClusterError::Conflict(_)) => {
-                self.memory.update(name, |tuple| tuple.gave_up = gave_up);
-            }
+            Err(ClusterError::Conflict(_)) => self.memory.not_written(name, number),
             Err(_) => {}
         }
         written
@@ -258,10 +256,21 @@ impl Context {
             .unwrap_or_else(PoisonError::into_inner);
         match obstacle {
             Some((obstacle, tries)) => {
-                obstacles.insert(uid.to_owned(), (generation, obstacle, tries))
+                obstacles.insert(uid.to_owned(), (generation, obstacle, tries));
             }
-            None => obstacles.remove(uid),
-        };
+            None => {
+                obstacles.remove(uid);
+            }
+        }
+        let all = self.grants.all();
+        if obstacles.len() > all.len() {
+            // Those of grants that are gone.
+            let uids: HashSet<_> = all
+                .iter()
+                .filter_map(|grant| grant.metadata.uid.as_deref())
+                .collect();
+            obstacles.retain(|uid, _| uids.contains(uid.as_str()));
+        }
     }
 
     /// A spread for pauses, different from object to object, and from process to process: two that work on the same

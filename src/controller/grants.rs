@@ -118,7 +118,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
         // After its status, which is the last word on a grant that goes. Whoever refuses the status
         // must not hang a namespace for it.
         Ok(_) | Err(Error::Cluster(ClusterError::Refused(..))) if release => {
-            context.cluster.remove_finalizer(&object).await?;
+            release_now(&context, &view, &object).await?;
         }
         shown => later = shown? == Shown::Later,
     }
@@ -132,6 +132,26 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     .flatten()
     .min();
     Ok(wake::at(now, next))
+}
+
+/// Takes our finalizer off, if the grant is still as it was judged. The watch shows no finalizers of others, so they are
+/// read first.
+async fn release_now(
+    context: &Context,
+    view: &GrantView,
+    judged: &DynamicObject,
+) -> Result<(), ClusterError> {
+    let Some(current) = context.cluster.grant(&view.reference).await? else {
+        return Ok(());
+    };
+    let (now, then) = (&current.metadata, &judged.metadata);
+    if now.uid != then.uid {
+        return Ok(());
+    }
+    if now.resource_version != then.resource_version {
+        return Err(ClusterError::Conflict("patch finalizers"));
+    }
+    context.cluster.remove_finalizer(&current).await
 }
 
 /// A new value of the annotation asks for everything to be looked at now. True while that is still

@@ -1,6 +1,7 @@
 //! What the process remembers of each tuple between turns. Losing it costs a reading, nothing more.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use crate::api::access::{Attempt, BreakglassAccess};
 use crate::aws::Seen;
 use crate::aws::desk::Priority;
 use crate::aws::error::Class;
+use crate::clock::Moment;
 use crate::decide::ledger::{Purpose, Task};
 
 impl From<Priority> for Purpose {
@@ -55,6 +57,8 @@ pub struct Remembered {
     pub reading: Option<(Timestamp, Seen)>,
     /// Failed turns in a row.
     pub tries: u32,
+    /// How often AWS went on showing what it had called deleted, since all was well.
+    pub still_there: u32,
     /// Before then, nothing is tried for that purpose while the ledger asks for the same.
     pub hold: Option<Hold>,
     /// Why the last turn came to nothing.
@@ -68,11 +72,11 @@ pub struct Remembered {
     pub ledger: Option<(Instant, Arc<BreakglassAccess>)>,
     /// The expiry on the tag that marks the access as ours, if this process has put one.
     pub tagged: Option<Timestamp>,
-    /// Whether our authority to act without the ledger has ended: a write that gives it up was sent, whose
-    /// answer may be lost, or there is no ledger any more.
-    pub gave_up: bool,
+    /// What has ended our authority to act without the ledger, or may have, by number: writes that give it up, whose
+    /// answers may be lost, and that there was no ledger.
+    pub gave_up: BTreeSet<u64>,
     /// When the last quorum read of the ledger was begun.
-    pub contact: Option<Instant>,
+    pub contact: Option<Moment>,
     /// What people asked to be looked at, by uid of the grant, and has not been looked at yet.
     pub requests: BTreeMap<String, String>,
 }
@@ -99,7 +103,11 @@ pub struct Hold {
 
 /// What is remembered of all tuples, by name of the access.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<HashMap<String, Remembered>>);
+pub struct Memory {
+    tuples: Mutex<HashMap<String, Remembered>>,
+    /// Of the next write.
+    number: AtomicU64,
+}
 
 impl Memory {
     /// A copy of what is remembered of one tuple.
@@ -114,7 +122,37 @@ impl Memory {
 
     /// There is no ledger any more. The watch may go on showing one: that is no right to act.
     pub fn nothing_is_left(&self, access: &str) {
-        self.update(access, |tuple| tuple.gave_up = true);
+        // What was on its way meets nothing.
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        self.update(access, |tuple| tuple.gave_up = BTreeSet::from([number]));
+    }
+
+    /// A ledger entry is about to be written. Answers the number of the write.
+    pub fn begin_write(&self, access: &str, gives_up: bool) -> u64 {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        if gives_up {
+            self.update(access, |tuple| {
+                tuple.gave_up.insert(number);
+            });
+        }
+        number
+    }
+
+    /// The write of that number has taken effect. What was begun before it has or never will: it rests on an older
+    /// ledger. What was begun since may still.
+    pub fn written(&self, access: &str, number: u64, gives_up: bool) {
+        self.update(access, |tuple| {
+            tuple
+                .gave_up
+                .retain(|one| *one > number || gives_up && *one == number);
+        });
+    }
+
+    /// The write of that number has no effect, for certain.
+    pub fn not_written(&self, access: &str, number: u64) {
+        self.update(access, |tuple| {
+            tuple.gave_up.remove(&number);
+        });
     }
 
     /// Forgets a tuple whose access is gone, unless another was made since.
@@ -169,6 +207,43 @@ impl Memory {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {
         // Every change is a single assignment or insertion, so a panic leaves nothing half done.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tuples.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a write still on its way may have given up stays given up until a later one is known to have taken effect.
+    #[test]
+    fn the_right_to_act_without_the_ledger_comes_back_only_with_a_write_that_was_begun_later() {
+        let memory = Memory::default();
+        let gave_up = || !memory.get("a").gave_up.is_empty();
+        let keeps = memory.begin_write("a", false);
+        let lost = memory.begin_write("a", true);
+        assert!(gave_up());
+        memory.not_written("a", keeps);
+        assert!(gave_up(), "the answer of another write may be lost");
+        memory.written("a", keeps, false);
+        assert!(gave_up(), "it may have been written after that one");
+        memory.not_written("a", lost);
+        assert!(!gave_up());
+
+        let lost = memory.begin_write("a", true);
+        let taken_back = memory.begin_write("a", false);
+        memory.written("a", taken_back, false);
+        assert!(!gave_up(), "what {lost} was to change has changed since");
+
+        let given_up = memory.begin_write("a", true);
+        memory.written("a", given_up, true);
+        assert!(gave_up());
+
+        memory.nothing_is_left("a");
+        memory.not_written("a", given_up);
+        assert!(gave_up(), "there is no ledger");
+        let again = memory.begin_write("a", false);
+        memory.written("a", again, false);
+        assert!(!gave_up());
     }
 }

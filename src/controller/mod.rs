@@ -162,12 +162,24 @@ pub async fn run(
     }
     let cluster = Cluster::new(client.clone());
     let relist = Relist::every(options.config.settings.relist_interval);
-    let (grants, grant_events) =
-        Mirror::watch(cluster.all_grants(), cluster::grant_resource(), &relist);
-    let (accesses, access_events) =
-        Mirror::watch(cluster.all_accesses(), cluster::access_resource(), &relist);
-    let (policies, policy_events) =
-        Mirror::watch(cluster.all_policies(), cluster::policy_resource(), &relist);
+    let (grants, grant_events) = Mirror::watch(
+        cluster.all_grants(),
+        cluster::grant_resource(),
+        &relist,
+        &clock,
+    );
+    let (accesses, access_events) = Mirror::watch(
+        cluster.all_accesses(),
+        cluster::access_resource(),
+        &relist,
+        &clock,
+    );
+    let (policies, policy_events) = Mirror::watch(
+        cluster.all_policies(),
+        cluster::policy_resource(),
+        &relist,
+        &clock,
+    );
     let (policy_sender, policy_receiver) = watch_channel(None);
     let (wake_grants, woken_grants) = mpsc::unbounded_channel();
     let (wake_accesses, woken_accesses) = mpsc::unbounded_channel();

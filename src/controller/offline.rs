@@ -15,7 +15,7 @@ use crate::api::access::{
 };
 use crate::aws::{Cleared, Outcome, Seen};
 use crate::clock::after;
-use crate::decide::ledger::{deleted, may_be_sent, outstanding_until};
+use crate::decide::ledger::{deleted, may_be_sent, outstanding_until, settle_window};
 use crate::telemetry::audit;
 
 /// Whoever writes the same entry is given so long to be done with it.
@@ -34,7 +34,6 @@ pub async fn delete_expired(context: &Context, name: &str) -> bool {
     let Some(contact) = context.accesses.listed().max(remembered.contact) else {
         return false;
     };
-    let authority_ends = contact + context.settings.offline_authority;
     let now = context.clock.now();
     // One that AWS has confirmed needs no second.
     let done = remembered.unrecorded.as_ref().is_some_and(|unrecorded| {
@@ -42,8 +41,10 @@ pub async fn delete_expired(context: &Context, name: &str) -> bool {
         unrecorded.known || unrecorded.absent || may_be_sent(sent, now, &context.settings)
     });
     if done
-        || remembered.gave_up
-        || Instant::now() >= authority_ends
+        || !remembered.gave_up.is_empty()
+        || context
+            .clock
+            .is_longer_ago(contact, context.settings.offline_authority)
         || !may_delete(&access.spec, context)
     {
         return false;
@@ -77,10 +78,15 @@ pub async fn delete_expired(context: &Context, name: &str) -> bool {
         ended: context.clock.now(),
     });
     context.metrics.aws_write(Operation::Delete, &outcome);
-    // A Create of ours may still be on its way, and come after what AWS has confirmed.
+    // A Create of ours may still be on its way, and come after what AWS has confirmed. And what was given a moment ago
+    // AWS may not show yet, so that there seems to be nothing to take away.
     let creating = outstanding_until(&access.spec, Operation::Create, now, &context.settings);
+    let window = settle_window(&access.spec.tuple, &context.settings);
+    let claims = access.spec.claims.iter();
+    let mut given = claims.filter_map(|claim| claim.active_time);
+    let is_new = given.any(|at| now < after(at, window));
     let accepted = match outcome {
-        Outcome::Succeeded { .. } => Some(creating.is_none()),
+        Outcome::Succeeded { .. } => Some(creating.is_none() && !is_new),
         Outcome::InProgress { .. } => Some(false),
         Outcome::Failed(_) | Outcome::Unknown(_) | Outcome::NotSent => None,
     };
@@ -152,12 +158,15 @@ pub async fn record(
             .update(&name, |tuple| tuple.unrecorded = None);
     };
     let ledger = &mut access.spec;
-    if ledger.offline_deleter.as_ref() != Some(&context.me) || ledger.state == AccessState::Closed {
-        // Whoever took the authority over has allowed for it.
+    if ledger.state == AccessState::Closed {
         forget();
         return Ok(false);
     }
-    ledger.state = AccessState::Settling;
+    if ledger.offline_deleter.as_ref() == Some(&context.me) {
+        ledger.state = AccessState::Settling;
+    }
+    // Whoever took the authority over has allowed for the delete, and does not know that there was one: who was given
+    // more time meanwhile may be without the access.
     ledger.first_absent_time = None;
     for claim in &mut ledger.claims {
         claim.active_time = None;

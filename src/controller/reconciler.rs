@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use kube::core::{ApiResource, DynamicObject};
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{Controller, WatchStreamExt, watcher};
 use tokio::sync::{broadcast, mpsc};
 
@@ -61,6 +61,7 @@ pub async fn run<E, F>(
         all,
     } = work;
     let failures = Arc::new(Failures::default());
+    let store = mirror.store();
     let shutdown = context.shutdown.clone();
     let key_of = {
         let resource = resource.clone();
@@ -69,6 +70,7 @@ pub async fn run<E, F>(
     let looked_after = move |object: Arc<DynamicObject>, context: Arc<Context>| {
         let key = key_of(&object);
         let failures = Arc::clone(&failures);
+        let all_objects = store.clone();
         let reconciled = reconcile(object, Arc::clone(&context));
         async move {
             let failure = match unpanicked(reconciled).await {
@@ -82,7 +84,7 @@ pub async fn run<E, F>(
                     "a bug: it panicked".to_owned()
                 }
             };
-            let (tries, pause) = failures.count(&key, &context);
+            let (tries, pause) = failures.count(&key, &all_objects, &context);
             if tries > 3 {
                 tracing::warn!(
                     kind,
@@ -121,8 +123,17 @@ struct Failures(Mutex<HashMap<ObjectRef<DynamicObject>, u32>>);
 
 impl Failures {
     /// How often it has failed now, and how long to wait.
-    fn count(&self, key: &ObjectRef<DynamicObject>, context: &Context) -> (u32, Duration) {
+    fn count(
+        &self,
+        key: &ObjectRef<DynamicObject>,
+        all: &Store<DynamicObject>,
+        context: &Context,
+    ) -> (u32, Duration) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // What went while it failed never succeeds.
+        if counts.len() > all.len() {
+            counts.retain(|key, _| all.get(key).is_some());
+        }
         let tries = counts.entry(key.clone()).or_default();
         *tries = tries.saturating_add(1);
         // An expiry must not wait for a long pause, so none is longer than half a minute.
@@ -182,9 +193,6 @@ pub fn tap_grants(
             let uid = grant.metadata.uid.as_deref().unwrap_or_default();
             if let Some(access) = context.index.access_of(uid) {
                 context.wakers.access(&access);
-            }
-            if matches!(event, watcher::Event::Delete(_)) {
-                context.set_obstacle(uid, 0, None);
             }
         })
         .inspect_err(|error| {

@@ -49,8 +49,12 @@ pub async fn check(client: &Client) -> Result<(), Error> {
             .unwrap_or_default()
             .to_owned();
         let installed = loop {
-            match tokio::time::timeout(TIMEOUT, api.get_opt(&name)).await {
+            match tokio::time::timeout(TIMEOUT, api.get(&name)).await {
                 Ok(Ok(installed)) => break installed,
+                // The page of a proxy that does not reach the API server has that code, and no reason.
+                Ok(Err(kube::Error::Api(status))) if status.reason == "NotFound" => {
+                    return Err(Error::Missing(name));
+                }
                 // Any other answer is of something in between, or of a server that is not up yet.
                 Ok(Err(kube::Error::Api(status))) if matches!(status.code, 401 | 403) => {
                     // An API server that has just started refuses everybody for a moment.
@@ -71,7 +75,6 @@ pub async fn check(client: &Client) -> Result<(), Error> {
             }
             tokio::time::sleep(Duration::from_secs(2)).await;
         };
-        let installed = installed.ok_or_else(|| Error::Missing(name.clone()))?;
         let installed = serde_json::to_value(installed).map_err(Error::Definitions)?;
         if let Some(field) = lacking(&schema(&wanted), &schema(&installed), "") {
             return Err(Error::Outdated(name, field));

@@ -12,23 +12,23 @@ use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::Value;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use super::cluster::{access_resource, grant_resource};
 use crate::api::access::BreakglassAccess;
+use crate::api::{FINALIZER, PROVENANCE_ANNOTATIONS, REQUESTED_AT_ANNOTATION, REVOKE_ANNOTATION};
+use crate::clock::{Clock, Moment};
 use crate::digest::shortened;
 
 /// How many objects are listed at once: each may be more than a megabyte.
-const PAGE: u32 = 100;
+const PAGE: u32 = 25;
 /// No annotation is told or compared beyond that many characters.
 const LONGEST_ANNOTATION: usize = 1024;
-const OUR_ANNOTATIONS: &str = "breakglass.dev/";
 
 /// A kind as last seen, and when it was last listed as a whole.
 #[derive(Clone)]
 pub struct Mirror {
     store: Store<DynamicObject>,
-    listed: Arc<Mutex<Option<Instant>>>,
+    listed: Arc<Mutex<Option<Moment>>>,
 }
 
 impl std::fmt::Debug for Mirror {
@@ -47,6 +47,7 @@ impl Mirror {
         api: Api<DynamicObject>,
         resource: kube::core::ApiResource,
         relist: &Relist,
+        clock: &Clock,
     ) -> (Self, Events) {
         let is_grant = resource == grant_resource();
         let writer = Writer::new(resource);
@@ -55,8 +56,8 @@ impl Mirror {
             store: writer.as_reader(),
             listed: Arc::clone(&listed),
         };
-        let begun = Arc::new(Mutex::new(Instant::now()));
-        let events = relisting(api, relist.clone(), Arc::clone(&begun))
+        let begun = Arc::new(Mutex::new(clock.moment()));
+        let events = relisting(api, relist.clone(), Arc::clone(&begun), clock.clone())
             .modify(move |object| trim(object, is_grant))
             .reflect(writer)
             .inspect_ok(move |event| {
@@ -75,7 +76,7 @@ impl Mirror {
     }
 
     /// When the last complete quorum listing was begun; none before the first.
-    pub fn listed(&self) -> Option<Instant> {
+    pub fn listed(&self) -> Option<Moment> {
         *self.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -105,8 +106,14 @@ fn trim(object: &mut DynamicObject, is_grant: bool) {
         return;
     }
     object.labels_mut().clear();
+    object.owner_references_mut().clear();
+    object.finalizers_mut().retain(|one| one == FINALIZER);
     let annotations = object.annotations_mut();
-    annotations.retain(|key, _| key.starts_with(OUR_ANNOTATIONS));
+    annotations.retain(|key, _| {
+        let provenance = PROVENANCE_ANNOTATIONS.iter();
+        let mut read = provenance.chain([&REVOKE_ANNOTATION, &REQUESTED_AT_ANNOTATION]);
+        read.any(|one| one == key)
+    });
     for text in annotations.values_mut() {
         *text = shortened(text, LONGEST_ANNOTATION);
     }
@@ -146,10 +153,11 @@ impl Relist {
 fn relisting(
     api: Api<DynamicObject>,
     relist: Relist,
-    begun: Arc<Mutex<Instant>>,
+    begun: Arc<Mutex<Moment>>,
+    clock: Clock,
 ) -> impl Stream<Item = Result<watcher::Event<DynamicObject>, watcher::Error>> {
     futures::stream::repeat(()).flat_map(move |()| {
-        *begun.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *begun.lock().unwrap_or_else(PoisonError::into_inner) = clock.moment();
         watcher(api.clone(), watcher::Config::default().page_size(PAGE))
             .default_backoff()
             .take_until(relist.clone().due())
@@ -257,22 +265,26 @@ pub fn grants_of(access: &DynamicObject) -> impl Iterator<Item = NamedGrant> + '
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::REVOKE_ANNOTATION;
-
     #[test]
     fn what_others_wrote_into_a_grant_takes_no_room() {
         let mut grant = DynamicObject::new("grant", &grant_resource());
         grant.labels_mut().insert("team".into(), "a".into());
         let annotations = grant.annotations_mut();
         annotations.insert("example.com/large".into(), "a".repeat(200_000));
+        annotations.insert("breakglass.dev/nothing".into(), "a".repeat(200_000));
         annotations.insert(REVOKE_ANNOTATION.into(), "é".repeat(200_000));
+        let others = |number| format!("example.com/{number}");
+        grant.finalizers_mut().extend((0..1000).map(others));
+        grant.finalizers_mut().push(FINALIZER.to_owned());
         let mut access = grant.clone();
         trim(&mut grant, true);
         assert_eq!(grant.labels().len(), 0);
+        assert_eq!(grant.finalizers(), [FINALIZER]);
         assert_eq!(grant.annotations().len(), 1);
         let why = grant.annotations()[REVOKE_ANNOTATION].chars().count();
         assert_eq!(why, LONGEST_ANNOTATION);
         trim(&mut access, false);
-        assert_eq!(access.annotations().len(), 2, "it is written as a whole");
+        assert_eq!(access.annotations().len(), 3, "it is written as a whole");
+        assert_eq!(access.finalizers().len(), 1001);
     }
 }

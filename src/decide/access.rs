@@ -371,16 +371,21 @@ impl Life<'_> {
         }
         // For a claim that was never given anything: later the claim counts, whatever becomes of the policy.
         if self.known.ledger.state != AccessState::Open {
-            let refused: Vec<_> = self
-                .due()
-                .filter(|claim| {
-                    claim.active_time.is_none() && !found.admitted.contains_key(&claim.uid)
-                })
-                .filter(|claim| matches!(found.evidence.get(&claim.uid), Some(Evidence::Stands(_))))
-                .map(|claim| claim.uid.clone())
-                .collect();
-            if !refused.is_empty() {
-                return Err(Step::Withdraw(refused));
+            let refused = self.due().filter(|claim| {
+                !found.admitted.contains_key(&claim.uid)
+                    && matches!(found.evidence.get(&claim.uid), Some(Evidence::Stands(_)))
+            });
+            let (had, had_not): (Vec<_>, Vec<_>) =
+                refused.partition(|claim| claim.granted_time.is_some());
+            if !had_not.is_empty() {
+                let uids = had_not.into_iter().map(|claim| claim.uid.clone());
+                return Err(Step::Withdraw(uids.collect()));
+            }
+            // What stood before was removed by others, and nothing admits that it is given by us.
+            if self.known.ledger.state == AccessState::Closed && !had.is_empty() {
+                let reason = EndReason::RemovedExternally;
+                let ends = had.into_iter().map(|claim| (claim.uid.clone(), reason));
+                return Err(Step::End(ends.collect()));
             }
         }
         let covered_until = self

@@ -312,6 +312,40 @@ fn what_is_there_is_taken_by_the_word_of_the_policies_of_now() {
     }
 }
 
+/// Who had it once keeps the right to it while it is ours to give. What stood before, and was removed by others, is not.
+#[test]
+fn who_was_given_access_is_not_sent_away_when_the_policy_that_allowed_it_is_gone() {
+    let mut had = claim("a", 0, 100);
+    had.granted_time = Some(at(0));
+    let found = Authorities {
+        evidence: [("a".to_owned(), Evidence::Stands(at(100)))].into(),
+        ..Authorities::default()
+    };
+    let absent = Reading {
+        begun: at(1),
+        seen: Seen::Absent,
+    };
+    let step = |ledger: &BreakglassAccessSpec| {
+        next(&Known {
+            authorities: Some(&found),
+            now: at(1),
+            ..known(ledger, Some(&absent))
+        })
+    };
+    let taken_away = BreakglassAccessSpec {
+        claims: vec![had.clone()],
+        first_absent_time: None,
+        ..settling()
+    };
+    let given = step(&taken_away);
+    assert!(
+        matches!(given, Step::Send(_, Operation::Create)),
+        "{given:?}"
+    );
+    let ended = vec![("a".to_owned(), EndReason::RemovedExternally)];
+    assert_eq!(step(&ledger(vec![had])), Step::End(ended));
+}
+
 #[test]
 fn a_membership_that_was_taken_away_and_still_shows_is_given_again_not_believed() {
     let ledger = BreakglassAccessSpec {

@@ -105,8 +105,12 @@ async fn take_turn(context: &Context, name: &str, mut purpose: Purpose) {
         Err(Failure::ShuttingDown) => return,
         Err(Failure::Restless) => Lesson::Failed(None),
         Err(Failure::StillThere) => {
-            let tries = context.memory.get(name).tries;
-            Lesson::Failed((tries >= PATIENT).then(trouble::still_there))
+            let mut times = 0;
+            context.memory.update(name, |tuple| {
+                tuple.still_there += 1;
+                times = tuple.still_there;
+            });
+            Lesson::Failed((times > PATIENT).then(trouble::still_there))
         }
         Err(Failure::NotSent) => Lesson::Failed(Some(trouble::not_sent())),
         Err(Failure::Cluster(ClusterError::Conflict(_))) => {
@@ -140,6 +144,7 @@ fn learn(context: &Context, name: &str, purpose: Purpose, lesson: Lesson) -> Dur
     context.memory.update(name, |tuple| match lesson {
         Lesson::AllIsWell(wanted) => {
             tuple.tries = 0;
+            tuple.still_there = 0;
             tuple.trouble = None;
             pause = wanted;
         }

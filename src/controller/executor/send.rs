@@ -23,14 +23,23 @@ const TAGGED_WITHIN: Duration = Duration::from_secs(5);
 /// How often a record is tried again that somebody else's write got in the way of.
 const RECORD_TRIES: usize = 5;
 
+/// What was sent, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// A delete that AWS called done.
+    Deleted,
+    /// Anything else.
+    Other,
+}
+
 /// Sends what the attempt in the ledger announces, once, and records how it ended.
 pub(super) async fn attempt(
     context: &Context,
     access: BreakglassAccess,
     operation: Operation,
-) -> Result<(), Failure> {
+) -> Result<Sent, Failure> {
     let Some(attempt) = access.spec.attempt.clone() else {
-        return Ok(());
+        return Ok(Sent::Other);
     };
     let name = access.metadata.name.clone().unwrap_or_default();
     let tuple = access.spec.tuple.clone();
@@ -79,8 +88,9 @@ pub(super) async fn attempt(
             }
             if operation == Operation::Delete && matches!(outcome, Outcome::Succeeded { .. }) {
                 unmark(context, &access).await;
+                return Ok(Sent::Deleted);
             }
-            Ok(())
+            Ok(Sent::Other)
         }
     }
 }

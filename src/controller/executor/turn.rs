@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::super::context::{Context, age};
 use super::super::{offline, quorum};
-use super::{Failure, send};
+use super::Failure;
+use super::send::{self, Sent};
 use crate::api::access::{BreakglassAccess, Operation};
 use crate::aws::Seen;
 use crate::clock::after;
@@ -26,13 +27,13 @@ pub(super) async fn take(
     name: &str,
     purpose_of_turn: &mut Purpose,
 ) -> Result<Waiting, Failure> {
-    let mut sent = false;
+    let mut sent = None;
     for _ in 0..MOST_STEPS {
         if context.shutdown.is_cancelled() {
             return Err(Failure::ShuttingDown);
         }
         let known = context.latest_access(name);
-        let begun = Instant::now();
+        let (begun, contact) = (Instant::now(), context.clock.moment());
         let Some(mut access) = context.cluster.access(name).await? else {
             context.memory.nothing_is_left(name);
             return Ok(until_listed(context));
@@ -52,8 +53,13 @@ pub(super) async fn take(
         *purpose_of_turn = purpose(&access.spec, context.clock.now());
         context
             .memory
-            .update(name, |tuple| tuple.contact = Some(begun));
+            .update(name, |tuple| tuple.contact = Some(contact));
         if offline::record(context, &mut access).await? {
+            if !context.leadership.is_ours()
+                && access.spec.offline_deleter.as_ref() != Some(&context.me)
+            {
+                return Ok(Waiting::Nothing); // The rest is for whoever took over.
+            }
             continue;
         }
         let step = tokio::select! {
@@ -87,13 +93,14 @@ pub(super) async fn take(
                 context.write_access(&access).await?;
             }
             // One write a turn: right after it a listing may still show what was before.
-            Step::Send(_, Operation::Delete) if sent => return Err(Failure::StillThere),
-            Step::Send(..) if sent => return Err(Failure::Restless),
+            Step::Send(_, Operation::Delete) if sent == Some(Sent::Deleted) => {
+                return Err(Failure::StillThere);
+            }
+            Step::Send(..) if sent.is_some() => return Err(Failure::Restless),
             Step::Send(ledger, operation) => {
-                sent = true;
                 access.spec = *ledger;
                 let written = context.write_access(&access).await?;
-                send::attempt(context, written, operation).await?;
+                sent = Some(send::attempt(context, written, operation).await?);
             }
             Step::Read | Step::Confirm => return Err(Failure::Restless), // next_step answers these
         }

@@ -58,6 +58,18 @@ struct Orders {
     records: Conduct,
     /// Requests to watch that were made before this was counted up are lost.
     lost_watches: u64,
+    /// From the record of that number on, counted from one, answers are held back.
+    held_from: Option<usize>,
+}
+
+/// What a connection carries now.
+#[derive(Clone, Copy, Debug)]
+struct Carried {
+    used: Use,
+    /// How many times watches had been lost when it was begun.
+    lost_before: u64,
+    /// How many records had been sent by then, this one included.
+    records: usize,
 }
 
 impl Orders {
@@ -140,6 +152,16 @@ impl Proxy {
         });
     }
 
+    /// How many records were sent so far.
+    pub fn records(&self) -> usize {
+        count_records(&locked(&self.requests))
+    }
+
+    /// Holds the answers to records back from that one on, counted from one; none: passes them on.
+    pub fn hold_records_from(&self, number: Option<usize>) {
+        self.orders.send_modify(|orders| orders.held_from = number);
+    }
+
     /// How often all objects of a kind were listed.
     pub fn lists(&self, plural: &str) -> usize {
         let collection = format!("/breakglass.dev/v1alpha1/{plural}?");
@@ -179,13 +201,18 @@ impl Link {
 
     async fn pass(&self, client: &mut TcpStream) -> Result<(), Broken> {
         let mut orders = self.orders.clone();
-        let used = watch::Sender::new((Use::Read, orders.borrow().lost_watches));
+        let used = watch::Sender::new(Carried {
+            used: Use::Read,
+            lost_before: orders.borrow().lost_watches,
+            records: 0,
+        });
         let mut first = [0; 1];
         // The server is called when the first request is let through: one that hangs is not even connected.
         if client.peek(&mut first).await? == 0 {
             return Ok(());
         }
-        until_passing(&mut orders, Use::Read, Towards::Server).await?;
+        let begun = *used.borrow();
+        until_passing(&mut orders, begun, Towards::Server).await?;
         let server = TcpStream::connect(&self.server).await?;
         let name = ServerName::from(std::net::IpAddr::from([127, 0, 0, 1]));
         let server = self.tls.connect(name, server).await?;
@@ -193,8 +220,13 @@ impl Link {
         let (from_server, to_server) = tokio::io::split(server);
         let note = |piece: &[u8]| {
             if let Some(request) = request_line(piece) {
-                used.send_replace((use_of(&request), self.orders.borrow().lost_watches));
-                locked(&self.requests).push(request);
+                let mut requests = locked(&self.requests);
+                requests.push(request.clone());
+                used.send_replace(Carried {
+                    used: use_of(&request),
+                    lost_before: self.orders.borrow().lost_watches,
+                    records: count_records(&requests),
+                });
             }
         };
         let (sending, answering) = (
@@ -220,14 +252,14 @@ enum Towards {
 struct Pump {
     towards: Towards,
     orders: watch::Receiver<Orders>,
-    used: watch::Receiver<(Use, u64)>,
+    used: watch::Receiver<Carried>,
 }
 
 impl Pump {
     fn new(
         towards: Towards,
         orders: &watch::Receiver<Orders>,
-        used: &watch::Sender<(Use, u64)>,
+        used: &watch::Sender<Carried>,
     ) -> Self {
         Self {
             towards,
@@ -249,7 +281,7 @@ impl Pump {
                 return Ok(());
             }
             note(&piece[..length]);
-            let (used, _) = *self.used.borrow();
+            let used = *self.used.borrow();
             until_passing(&mut self.orders, used, self.towards).await?;
             to.write_all(&piece[..length]).await?;
             to.flush().await?;
@@ -260,10 +292,15 @@ impl Pump {
 /// Waits for as long as the orders hold something back.
 async fn until_passing(
     orders: &mut watch::Receiver<Orders>,
-    used: Use,
+    carried: Carried,
     towards: Towards,
 ) -> Result<(), Broken> {
+    let used = carried.used;
+    let is_held = |orders: &Orders| {
+        used == Use::Record && orders.held_from.is_some_and(|from| carried.records >= from)
+    };
     let passes = |orders: &Orders| match orders.conduct(used) {
+        _ if towards == Towards::Client && is_held(orders) => false,
         Conduct::Hang => false,
         Conduct::HoldAnswers => towards == Towards::Server,
         _ => true,
@@ -283,14 +320,13 @@ async fn until_passing(
     }
 }
 
-/// A connection on which nothing is said is reset too. With each use comes how many times watches had been
-/// lost when it was begun: a connection that waited in the client's pool may carry a new watch.
-async fn until_reset(mut orders: watch::Receiver<Orders>, mut used: watch::Receiver<(Use, u64)>) {
+/// A connection on which nothing is said is reset too. One that waited in the client's pool may carry a new watch.
+async fn until_reset(mut orders: watch::Receiver<Orders>, mut used: watch::Receiver<Carried>) {
     loop {
         let now = *orders.borrow_and_update();
-        let (used_for, lost_before) = *used.borrow_and_update();
-        let lost = used_for == Use::Watch && now.lost_watches > lost_before;
-        if lost || now.conduct(used_for) == Conduct::Reset {
+        let carried = *used.borrow_and_update();
+        let lost = carried.used == Use::Watch && now.lost_watches > carried.lost_before;
+        if lost || now.conduct(carried.used) == Conduct::Reset {
             return;
         }
         let changed = tokio::select! {
@@ -301,6 +337,13 @@ async fn until_reset(mut orders: watch::Receiver<Orders>, mut used: watch::Recei
             std::future::pending::<()>().await;
         }
     }
+}
+
+fn count_records(requests: &[String]) -> usize {
+    let records = requests
+        .iter()
+        .filter(|request| use_of(request) == Use::Record);
+    records.count()
 }
 
 /// The first line of a request, if a piece begins with one.

@@ -198,6 +198,39 @@ fn changes() -> Vec<Life> {
             ],
         ),
         life(
+            "it is pointed at something else",
+            vec![
+                (10, Deed::Apply(first())),
+                (2 * MINUTE, Deed::Retarget(name(), GROUP)),
+            ],
+        ),
+        life(
+            "it is ended by annotation",
+            vec![
+                (10, Deed::Apply(first())),
+                (2 * MINUTE, Deed::Annotate(name())),
+            ],
+        ),
+        life(
+            "it is removed by hand, and that ends it",
+            vec![
+                (
+                    1,
+                    Deed::PutPolicy(
+                        "everything",
+                        Policy::Everything {
+                            hours: 8,
+                            end_on_removal: true,
+                            exclusive: false,
+                        },
+                    ),
+                ),
+                (10, Deed::Apply(grant("first", IAM_GROUP, None, 8 * MINUTE))),
+                (2 * MINUTE, Deed::TakeByHand("alice", IAM_GROUP)),
+                (3 * MINUTE, Deed::AskAgain(name())),
+            ],
+        ),
+        life(
             "it is removed by hand",
             vec![
                 (10, Deed::Apply(first())),

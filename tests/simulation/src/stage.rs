@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::cast;
-use crate::checker::Checker;
+use crate::checker::{Checker, Side};
 use crate::entropy::{HashSeeds, Random, seed_this_thread};
 use crate::lives::lives;
 use crate::network::Network;
@@ -300,8 +300,14 @@ impl Stage {
 
     /// AWS does not do for that long what it otherwise does.
     fn aws_disturbed(&mut self, lasts: Second) {
+        self.sides_disturbed(lasts, &Side::ALL);
+    }
+
+    /// The same of a part of it.
+    fn sides_disturbed(&mut self, lasts: Second, sides: &[Side]) {
         let until = self.now() + lasts;
-        self.observer.lock().checker.on_aws_disturbed(until);
+        let mut seen = self.observer.lock();
+        seen.checker.on_aws_disturbed(until, sides);
     }
 
     async fn act(&mut self, cue: Cue) {
@@ -365,16 +371,17 @@ impl Stage {
                     replica.set_clock(offset);
                 }
             }
+            Deed::SetAwsDate(seconds) => self.set_aws_date(seconds),
             Deed::ApiTrouble(trouble) => {
                 self.disturbed(trouble.lasts);
                 self.network.begin_api(now, trouble);
             }
             Deed::AwsTrouble(trouble) => {
-                self.aws_disturbed(trouble.lasts);
+                self.sides_disturbed(trouble.lasts, trouble.kind.sides());
                 self.network.begin_aws(now, trouble);
             }
             Deed::Outage(outage, lasts) => {
-                self.aws_disturbed(lasts);
+                self.sides_disturbed(lasts, outage.sides());
                 self.outages.push((now + lasts, outage));
                 self.set_outages();
                 self.cue(now + lasts, Cue::OutageEnds);
@@ -451,6 +458,11 @@ impl Stage {
         }
     }
 
+    fn set_aws_date(&self, seconds: i64) {
+        let skew = SignedDuration::from_secs(seconds);
+        self.machines.aws.set(|settings| settings.clock_skew = skew);
+    }
+
     /// Lets down at AWS be what is down now.
     fn set_outages(&mut self) {
         let now = self.now();
@@ -464,6 +476,7 @@ impl Stage {
         self.network.calm();
         self.outages.clear();
         self.set_outages();
+        self.set_aws_date(0);
         for number in 0..self.replicas.len() {
             self.replicas[number].set_clock(SignedDuration::ZERO);
             self.observer

@@ -13,6 +13,7 @@ use aws_simulator::{
 use jiff::SignedDuration;
 
 use crate::cast::Target;
+use crate::checker::Side;
 
 pub use draw::{calm, crowd, draw};
 
@@ -57,7 +58,7 @@ impl Story {
 }
 
 /// What stays the same throughout a story.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Setting {
     /// How many controllers there are.
     pub replicas: usize,
@@ -79,11 +80,12 @@ pub struct Setting {
 }
 
 /// How AWS behaves where it leaves room.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cloud {
     /// Longest time that an assignment takes, in milliseconds; the shortest is a tenth of it.
     pub assignment_delay: u64,
-    /// How much later than the status the effect comes, in milliseconds; negative for earlier.
+    /// How much later than the status the effect comes at most, in milliseconds; negative for earlier. By how much is drawn
+    /// for each operation.
     pub effect_shift: i64,
     /// How old listings of Identity Center may be, in milliseconds.
     pub staleness: u64,
@@ -173,6 +175,8 @@ pub enum Deed {
     Freeze(usize, Second),
     /// The clock of a controller's machine is set, by so many seconds from the true time.
     SetClock(usize, i64),
+    /// What AWS answers says a time that is ahead of the true one by so many seconds, or behind it.
+    SetAwsDate(i64),
     /// Calls to the API server go wrong.
     ApiTrouble(Trouble<Api>),
     /// Calls to AWS go wrong.
@@ -367,7 +371,27 @@ pub enum Outage {
     Throttling(u8),
 }
 
+impl Aws {
+    /// What goes wrong by it.
+    pub(crate) fn sides(self) -> &'static [Side] {
+        match self {
+            Self::IamDown => &[Side::Iam],
+            Self::IdentityCenterDown => &[Side::IdentityCenter],
+            _ => &Side::ALL,
+        }
+    }
+}
+
 impl Outage {
+    /// What is down.
+    pub(crate) fn sides(self) -> &'static [Side] {
+        match self {
+            Self::PrimaryRegion => &[Side::IdentityCenter],
+            Self::IamWrites | Self::Iam => &[Side::Iam],
+            Self::Throttling(_) => &Side::ALL,
+        }
+    }
+
     /// All that are at once.
     pub fn together(all: impl IntoIterator<Item = Self>) -> Outages {
         let mut outages = Outages::default();
@@ -433,7 +457,11 @@ impl Cloud {
             min: millis(self.assignment_delay / 10),
             max: millis(self.assignment_delay),
         };
-        settings.effect_shift = Delay::exactly(SignedDuration::from_millis(self.effect_shift));
+        let shift = SignedDuration::from_millis(self.effect_shift);
+        settings.effect_shift = Delay {
+            min: shift.min(SignedDuration::ZERO),
+            max: shift.max(SignedDuration::ZERO),
+        };
         settings.staleness = Staleness {
             sso_admin: millis(self.staleness),
             identity_store: millis(self.staleness),

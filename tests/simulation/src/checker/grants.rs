@@ -78,6 +78,11 @@ pub struct PolicySet {
 }
 
 impl GrantHistory {
+    /// When it was made.
+    pub fn made(&self) -> Option<Timestamp> {
+        self.said.first().map(|(at, _)| *at)
+    }
+
     /// What it said at any time in that span, the bounds included.
     pub fn during(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = &Said> {
         spans(&self.said, from, to)

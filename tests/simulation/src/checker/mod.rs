@@ -42,6 +42,27 @@ use wanted::Meanings;
 
 pub use rows::Key;
 
+/// What may be down while the other is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// Account assignments and Identity Center groups.
+    IdentityCenter,
+    /// IAM groups.
+    Iam,
+}
+
+impl Side {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::IdentityCenter, Self::Iam];
+
+    fn of(key: &Key) -> Self {
+        match key {
+            Key::Iam(..) => Self::Iam,
+            Key::Assignment(..) | Key::Group(..) => Self::IdentityCenter,
+        }
+    }
+}
+
 /// A rule of the design that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -77,6 +98,13 @@ fn uid_of(object: &Value) -> &str {
 /// Whether the status of that grant says that it has ended.
 fn says_ended(grant: &Value) -> bool {
     grant.pointer("/status/endedTime").is_some()
+}
+
+/// The finalizers of others.
+fn held_by_others(grant: &Value) -> Vec<&Value> {
+    let finalizers = grant.pointer("/metadata/finalizers");
+    let finalizers = finalizers.and_then(Value::as_array).into_iter().flatten();
+    finalizers.filter(|one| *one != FINALIZER).collect()
 }
 
 /// Whether a controller holds that grant.
@@ -120,6 +148,8 @@ pub struct Checker {
     effects_seen: u64,
     /// Until when AWS did not do what it otherwise does.
     aws_undisturbed_since: Timestamp,
+    /// The same of one side of it.
+    undisturbed_sides: BTreeMap<Side, Timestamp>,
     /// When somebody last changed something in AWS by hand.
     changed_in_aws: Timestamp,
     /// When names last came to mean something else, or nothing any more.
@@ -186,6 +216,7 @@ impl Checker {
             lines: BTreeMap::new(),
             undisturbed_since: begin,
             aws_undisturbed_since: begin,
+            undisturbed_sides: BTreeMap::new(),
             changed_in_aws: begin,
             meant_otherwise: BTreeMap::new(),
             changed_by_people: begin,
@@ -216,6 +247,13 @@ impl Checker {
             "breakglassgrants" => {
                 let by_controller = is_controller(&commit.actor);
                 self.on_written(now, by_controller, before, after);
+                if let (true, Some(before), Some(after)) = (by_controller, before, after) {
+                    self.ask(
+                        "R9",
+                        held_by_others(before) == held_by_others(after),
+                        || format!("the finalizers of others change: {before} {after}"),
+                    );
+                }
                 match after {
                     Some(grant) if by_controller => self.promises.read(grant),
                     Some(_) => {}
@@ -283,9 +321,22 @@ impl Checker {
         self.on_disturbed(self.second(self.aws.now()) + seconds);
     }
 
-    /// AWS does not do until then what it otherwise does.
-    pub fn on_aws_disturbed(&mut self, until: Second) {
-        self.aws_undisturbed_since = self.aws_undisturbed_since.max(self.time_of(until));
+    /// These sides of AWS do not do until then what they otherwise do.
+    pub fn on_aws_disturbed(&mut self, until: Second, sides: &[Side]) {
+        let until = self.time_of(until);
+        self.aws_undisturbed_since = self.aws_undisturbed_since.max(until);
+        for side in sides {
+            let since = self.undisturbed_sides.entry(*side).or_insert(until);
+            *since = until.max(*since);
+        }
+    }
+
+    /// Since when nothing has kept a controller from giving and taking that, whatever is down elsewhere.
+    fn undisturbed_since(&self, key: &Key) -> Timestamp {
+        let side = self.undisturbed_sides.get(&Side::of(key));
+        side.map_or(self.undisturbed_since, |since| {
+            self.undisturbed_since.max(*since)
+        })
     }
 
     /// Somebody has changed something in AWS by hand: so were the meanings of all names before.

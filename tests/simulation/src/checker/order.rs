@@ -78,7 +78,7 @@ impl Checker {
         due: Timestamp,
     ) {
         let now = self.aws.now();
-        if due <= self.all_undisturbed_since() || due > now {
+        if due <= self.undisturbed_since(key) || due > now {
             return;
         }
         let Some(line) = self.lines.get(&line_of(run, call)) else {
@@ -114,7 +114,10 @@ impl Checker {
         name: &str,
         claims: &[Claim],
     ) {
-        let undisturbed_since = self.all_undisturbed_since();
+        let Some(ledger) = self.ledgers.get(name) else {
+            return;
+        };
+        let undisturbed_since = self.undisturbed_since(&Key::from(&ledger.spec().tuple));
         let Some(ledger) = self.ledgers.get_mut(name) else {
             return;
         };

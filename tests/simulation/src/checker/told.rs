@@ -146,7 +146,8 @@ impl Checker {
         if !over {
             return Some("does not say so");
         }
-        let forgotten = history.forged || self.restored.is_some();
+        let is_older = |at| history.made().is_none_or(|made| made <= at);
+        let forgotten = history.forged || self.restored.is_some_and(is_older);
         let ready = conditions::find(&status.conditions, READY);
         // What the ledger has lost is for a person.
         let is_lost = ready.is_some_and(|ready| ready.reason == "LedgerLost");

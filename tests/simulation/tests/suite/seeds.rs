@@ -6,7 +6,7 @@ use std::time::Instant;
 use simulation::report::Report;
 use simulation::shrink::shrink;
 use simulation::stage::{Direction, play};
-use simulation::story::{Story, calm, crowd, draw};
+use simulation::story::{Deed, Story, calm, crowd, draw};
 
 use crate::side_by_side;
 
@@ -15,7 +15,8 @@ const SEEDS: u64 = 200;
 
 #[test]
 fn random_stories_keep_every_rule() {
-    let total = played(SEEDS, "storms", draw);
+    let seeds: Vec<_> = (0..SEEDS).collect();
+    let total = played(&seeds, "storms", draw);
     // A checker that is never asked proves nothing.
     for rule in [
         "R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R9", "R10", "R11", "R12", "L1", "L5",
@@ -31,7 +32,13 @@ fn random_stories_keep_every_rule() {
 /// L2.
 #[test]
 fn where_nothing_goes_wrong_the_first_delete_goes_out_within_seconds() {
-    let mut lateness = played(24, "calm", calm).lateness;
+    let seeds: Vec<_> = (0..24).collect();
+    let total = played(&seeds, "calm", calm);
+    // Of a grant that was deleted and is gone before its sessions are known.
+    let only = ["a grant that was gone before it could be told of sessions"];
+    let others = total.residues.keys().filter(|which| !only.contains(which));
+    assert_eq!(others.count(), 0, "{:?}", total.residues);
+    let mut lateness = total.lateness;
     lateness.sort_unstable();
     assert!(lateness.len() > 150, "{}", lateness.len());
     let p99 = lateness[lateness.len() * 99 / 100];
@@ -43,18 +50,29 @@ fn where_nothing_goes_wrong_the_first_delete_goes_out_within_seconds() {
 /// L3, L4.
 #[test]
 fn where_many_wait_nobody_waits_for_others_longer_than_is_fair() {
-    let total = played(6, "crowds", crowd);
-    for rule in ["L3", "L4"] {
-        assert!(total.asked[rule] > 100, "{rule}: {:?}", total.asked);
+    let is_down = |story: &Story| {
+        let mut deeds = story.deeds.iter();
+        deeds.any(|(_, deed)| matches!(deed, Deed::Outage(..)))
+    };
+    let has = |seed: &u64, down| {
+        let story = crowd(*seed);
+        is_down(&story) == down && (down || story.suspends_an_account())
+    };
+    // While all of IAM is down, and while one account is suspended.
+    for down in [true, false] {
+        let seeds: Vec<_> = (0..).filter(|seed| has(seed, down)).take(3).collect();
+        let total = played(&seeds, "crowds", crowd);
+        for rule in ["L3", "L4"] {
+            assert!(total.asked[rule] > 50, "{rule}: {:?}", total.asked);
+        }
     }
 }
 
 /// Plays so many, and fails if one breaks a rule.
-fn played(seeds: u64, kind: &str, story: impl Fn(u64) -> Story + Sync) -> Report {
+fn played(seeds: &[u64], kind: &str, story: impl Fn(u64) -> Story + Sync) -> Report {
     let begun = Instant::now();
     let (total, broken) = (Mutex::new(Report::default()), Mutex::new(Vec::new()));
-    let all: Vec<u64> = (0..seeds).collect();
-    side_by_side(&all, |seed| {
+    side_by_side(seeds, |seed| {
         let report = play(&story(*seed), &Direction::default());
         if let Some(violation) = report.violations.first() {
             broken.lock().unwrap().push((*seed, violation.clone()));
@@ -64,7 +82,8 @@ fn played(seeds: u64, kind: &str, story: impl Fn(u64) -> Story + Sync) -> Report
     let total = total.into_inner().unwrap();
     let (hours, took) = (total.seconds / 3600, begun.elapsed());
     println!(
-        "{seeds} stories, {hours} simulated hours in {took:?}, {} in a second; asked {:?}; residues {:?}",
+        "{} stories, {hours} simulated hours in {took:?}, {} in a second; asked {:?}; residues {:?}",
+        seeds.len(),
         hours / took.as_secs().max(1),
         total.asked,
         total.residues

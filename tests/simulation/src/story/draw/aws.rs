@@ -94,7 +94,9 @@ pub(super) fn changes(random: &mut Random, deeds: &mut Vec<(Second, Deed)>) {
                     account: account.to_owned(),
                     status,
                 };
-                (to(AccountStatus::Suspended), to(AccountStatus::Active))
+                let status =
+                    random.pick(&[AccountStatus::Suspended, AccountStatus::PendingClosure]);
+                (to(status), to(AccountStatus::Active))
             }
             3 => {
                 let group = random.pick(&GROUPS).to_owned();

@@ -84,13 +84,8 @@ pub(super) fn machines(random: &mut Random, setting: &Setting, deeds: &mut Vec<(
         let new = trouble(random, setting, deeds, kind, Deed::AwsTrouble);
         deeds.push(new);
     }
-    if random.chance(0.2) {
-        let off = random.pick(&[-3600, -20, 20, 3600]);
-        let (replica, at) = (one(random), moment(random, deeds, 2 * HOUR));
-        deeds.push((at, Deed::SetClock(replica, off)));
-        let back = at + random.between(MINUTE, 2 * HOUR);
-        deeds.push((back, Deed::SetClock(replica, 0)));
-    }
+    let replica = one(random);
+    clocks(random, replica, deeds);
     if random.chance(0.1) {
         let at = random.below(CALM - 2 * HOUR);
         let back = at + random.between(MINUTE, 2 * HOUR);
@@ -106,6 +101,27 @@ pub(super) fn machines(random: &mut Random, setting: &Setting, deeds: &mut Vec<(
         if random.chance(0.2) {
             deeds.push((random.below(CALM), deed));
         }
+    }
+}
+
+/// A clock is set wrong for a while: that of one machine, or the one that AWS answers by.
+fn clocks(random: &mut Random, replica: usize, deeds: &mut Vec<(Second, Deed)>) {
+    if random.chance(0.2) {
+        let off = random.pick(&[-3600, -20, 20, 3600]);
+        let at = moment(random, deeds, 2 * HOUR);
+        deeds.push((at, Deed::SetClock(replica, off)));
+        let back = at + random.between(MINUTE, 2 * HOUR);
+        deeds.push((back, Deed::SetClock(replica, 0)));
+    }
+    if random.chance(0.1) {
+        // One witness alone is not believed.
+        let (at, off) = (
+            random.below(CALM - 2 * HOUR),
+            random.pick(&[-3600, -20, 20, 3600]),
+        );
+        deeds.push((at, Deed::SetAwsDate(off)));
+        let back = at + random.between(MINUTE, 2 * HOUR);
+        deeds.push((back, Deed::SetAwsDate(0)));
     }
 }
 

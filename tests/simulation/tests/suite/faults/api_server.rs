@@ -188,6 +188,20 @@ fn an_api_server_that_knows_nothing_yet_is_asked_again() {
     }
 }
 
+/// Fault 9. R9, L1.
+/// Neither is the page of a proxy that does not reach it an answer: nothing is missing.
+#[test]
+fn a_start_waits_for_an_api_server_that_only_a_proxy_answers_for() {
+    for kind in [Api::Page(404), Api::Page(502), Api::Forbidden] {
+        let report = kept(&life(
+            "a proxy answers at the start",
+            vec![api(0, kind, 20), first(ASSIGNMENT)],
+        ));
+        assert_eq!(report.asked["R2"], 1, "{kind:?}: given");
+        assert_eq!(report.lateness, [0], "{kind:?}: and taken away");
+    }
+}
+
 /// Fault 35. R3, R9.
 #[test]
 fn a_namespace_that_is_deleted_takes_its_access_with_it() {

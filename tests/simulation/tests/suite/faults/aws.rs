@@ -14,10 +14,14 @@ use super::{ALICE, MINUTE, aws, aws_writes, first, kept, long, name};
 #[test]
 fn ten_minutes_of_throttling_end_with_everything_taken_away() {
     for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
-        kept(&life(
+        let report = kept(&life(
             "throttled",
             vec![first(target), aws(4 * MINUTE, Aws::Throttled, 10 * MINUTE)],
         ));
+        // Once AWS answers again it goes as soon as it is tried again: at most five minutes after the try before.
+        let over = i64::try_from(9 * MINUTE + 5 * MINUTE).unwrap();
+        assert_eq!(report.lateness.len(), 1, "{target:?}");
+        assert!(report.lateness[0] <= over, "{target:?}: {report:?}");
     }
 }
 
@@ -96,7 +100,16 @@ fn ids_of_operations_that_aws_forgets_are_not_needed() {
         request_retention: Some(1),
         ..life.story.setting.cloud
     };
-    kept(&life);
+    let told = Direction {
+        trace: true,
+        ..Direction::default()
+    };
+    let report = crate::kept(&life, &told);
+    assert_eq!(report.lateness, [0], "it was given, and taken away in time");
+    let says = |what: &str| report.trace.iter().any(|line| line.contains(what));
+    assert!(says("Active"), "and it is told when it is there");
+    // AWS has not called anything done that it goes on showing.
+    assert!(!says("goes on showing the access"));
 }
 
 /// Faults 24, 25. R3, L1.

@@ -66,6 +66,88 @@ fn a_create_that_comes_after_the_delete_is_taken_away_without_the_ledger_too() {
     }
 }
 
+/// Faults 25, 42. R3.
+/// What was given a moment before may not show yet: that there is nothing to take away is not the last word.
+#[test]
+fn what_does_not_show_yet_is_looked_for_again_without_the_ledger() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        let given = Deed::Apply(grant("first", target, None, MINUTE));
+        let deeds = vec![(25, given), api(50, Api::Lost, 9 * MINUTE)];
+        let mut life = life("given a moment before the end", deeds);
+        life.story.setting.cloud.staleness = 58_000;
+        life.story.setting.cloud.iam_staleness = 58_000;
+        let told = Direction {
+            trace: true,
+            ..Direction::default()
+        };
+        let report = crate::kept(&life, &told);
+        let away = "2026-01-05T00:01:00Z".."2026-01-05T00:09:30Z";
+        let is_delete = |line: &&String| {
+            let taken = [
+                "DeleteAccountAssignment {",
+                "DeleteGroupMembership {",
+                "RemoveUserFromGroup {",
+            ];
+            taken.iter().any(|call| line.contains(call)) && away.contains(&line.as_str())
+        };
+        let sent = report.trace.iter().any(|line| is_delete(&line));
+        assert!(sent, "{target:?}");
+    }
+}
+
+/// Faults 12, 42. L1, L5.
+/// Who was cut off took away what another one had lengthened meanwhile, and says so as soon as it can.
+#[test]
+fn what_was_taken_away_without_the_ledger_though_it_was_lengthened_is_given_back_at_once() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        // Whoever leads.
+        let given = [0, 1].map(|replica| {
+            let cut_off = |kind| {
+                let trouble = Trouble::new(kind, 3 * MINUTE);
+                Deed::ApiTrouble(Trouble {
+                    replica: Some(replica),
+                    ..trouble
+                })
+            };
+            let mut life = life(
+                "lengthened while the leader was cut off",
+                vec![
+                    first(target),
+                    (3 * MINUTE, cut_off(Api::WatchSilent)),
+                    (3 * MINUTE, cut_off(Api::Lost)),
+                    (4 * MINUTE, Deed::SetExpiry(name(), 14 * MINUTE)),
+                ],
+            );
+            life.story.setting.replicas = 2;
+            life.story.setting.lease = 15;
+            let told = Direction {
+                trace: true,
+                ..Direction::default()
+            };
+            let report = crate::kept(&life, &told);
+            let creates = [
+                "CreateAccountAssignment {",
+                "CreateGroupMembership {",
+                "AddUserToGroup {",
+            ];
+            let creates = report
+                .trace
+                .iter()
+                .filter(|line| creates.iter().any(|call| line.contains(call)));
+            let times: Vec<_> = creates.map(|line| line[11..19].to_owned()).collect();
+            times
+        });
+        println!("{target:?}: {given:?}");
+        // It was away from the old end on, and the one that took it was back a minute later.
+        let back = given.iter().find(|times| times.len() > 1);
+        let back = back.and_then(|times| times.last()).expect("given back");
+        assert!(
+            ("00:06:00".."00:06:30").contains(&back.as_str()),
+            "{target:?}: {given:?}"
+        );
+    }
+}
+
 /// Fault 42. R4.
 /// Reads go on, so nobody's right to act without the ledger ends by itself.
 #[test]

@@ -376,6 +376,24 @@ fn a_grant_without_its_finalizer_or_gone_by_force_ends_all_the_same() {
     }
 }
 
+/// Fault 34. R9.
+/// What others hold a grant by stays when ours goes.
+#[test]
+fn the_finalizers_of_others_stay() {
+    for deleted in [MINUTE, 7 * MINUTE] {
+        let report = kept(&life(
+            "held by others too",
+            vec![
+                first(ASSIGNMENT),
+                (20, Deed::Tamper(name(), Tamper::Finalizer)),
+                (deleted, Deed::Delete(name())),
+            ],
+        ));
+        assert!(report.asked["R9"] > 1, "{report:?}");
+        assert_eq!(report.lateness, [0]);
+    }
+}
+
 /// Fault 36. R2, R3.
 #[test]
 fn a_grant_that_expires_while_access_is_being_given_is_never_active() {
