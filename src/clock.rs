@@ -206,6 +206,7 @@ pub fn until(now: Timestamp, then: Timestamp) -> Duration {
 mod tests {
     use super::*;
     use crate::decide::fixtures::at;
+    use proptest::prelude::*;
     use std::sync::atomic::{AtomicI64, Ordering};
 
     /// A clock that starts at second 1000, and by how many seconds it has been set forward.
@@ -215,6 +216,33 @@ mod tests {
         let clock =
             Clock::from_fn(move || after(at(1000 + by.load(Ordering::Relaxed)), start.elapsed()));
         (clock, set)
+    }
+
+    proptest! {
+        #![proptest_config(crate::hostile::cases(256))]
+
+        /// Whatever a proxy writes into `Date`: only a time is heard, and none is too far away to be told.
+        #[test]
+        fn a_date_is_a_time_or_nothing(kubernetes in date(), aws in date()) {
+            let clock = Clock::from_fn(|| at(1000));
+            for (witness, date) in [(Witness::Kubernetes, &kubernetes), (Witness::Aws, &aws)] {
+                clock.heard_date(witness, Some(date), Instant::now());
+            }
+            let heard = clock.differences();
+            let is_time = |date: &str| date.ends_with(" GMT");
+            prop_assert!(heard.kubernetes.is_none() || is_time(&kubernetes), "{kubernetes}");
+            prop_assert!(heard.aws.is_none() || is_time(&aws), "{aws}");
+            prop_assert!(clock.now() == at(1000) || is_time(&kubernetes) && is_time(&aws));
+        }
+    }
+
+    fn date() -> impl Strategy<Value = String> {
+        prop_oneof![
+            crate::hostile::text(),
+            (0..10_000, 1..30, 0..24).prop_map(|(year, day, hour)| {
+                format!("{day:02} Mar {year:04} {hour:02}:00:00 GMT")
+            }),
+        ]
     }
 
     #[tokio::test(start_paused = true)]

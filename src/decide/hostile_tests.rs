@@ -182,6 +182,40 @@ proptest! {
         }
     }
 
+    /// Cut off, doubled, or not text at all: as a proxy or a broken disk may hand it over. What can still be read is
+    /// judged like any other.
+    #[test]
+    fn bytes_that_are_no_grant_are_refused_or_read_like_one(
+        raw in grant(change()),
+        edits in prop::collection::vec((any::<Index>(), any::<Index>(), any::<u8>(), 0..4), 0..4),
+        now in -10i64..5_000,
+    ) {
+        let mut bytes = raw.to_string().into_bytes();
+        for (at, to, byte, kind) in edits {
+            let (at, to) = (at.index(bytes.len()), to.index(bytes.len()));
+            match kind {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, byte),
+                2 => bytes.truncate(at.max(1)),
+                // A field that is there twice, with another value.
+                _ => {
+                    let piece = bytes[at.min(to)..at.max(to)].to_vec();
+                    bytes.splice(at..at, piece);
+                }
+            }
+        }
+        if let Ok(object) = serde_json::from_slice::<DynamicObject>(&bytes)
+            && let Some(view) = GrantView::parse(&object)
+        {
+            let allowed = policies(&[&allow_policy()]);
+            let settings = Settings::default();
+            let decision = decide(&view, Standing::Unclaimed, &allowed, &protected(), at(now), &settings);
+            if matches!(decision.next, Next::Claim(_)) {
+                prop_assert!(view.asked.as_ref().is_ok_and(|asked| at(now) < asked.expiry));
+            }
+        }
+    }
+
     /// R9: at once where that can still be read, else when its claim does, and never later.
     #[test]
     fn a_claimed_grant_that_turned_into_nonsense_ends(raw in grant(change())) {
