@@ -6,7 +6,7 @@ use simulation::cast::{
 };
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
 use simulation::stage::{Direction, play};
-use simulation::story::{Aws, Cloud, Deed, Grant, Outage, Policy};
+use simulation::story::{Aws, Cloud, Deed, Grant, Outage, Policy, Second};
 
 use super::{ALICE, MINUTE, aws, aws_writes, first, kept, long, name};
 
@@ -278,6 +278,12 @@ fn refusals_end_with_access_taken_away_and_everything_else_goes_on() {
                 aws(3 * MINUTE, kind, 10 * MINUTE),
             ],
         ));
+        // Each is tried on, ever more seldom.
+        assert!(
+            report.aws_calls < 120,
+            "{kind:?}: {} calls",
+            report.aws_calls
+        );
         // The other kind of access is not held up by the one that is stuck.
         if let Aws::IamDown | Aws::IdentityCenterDown = kind {
             let soonest = report.lateness.iter().min();
@@ -452,18 +458,32 @@ fn what_is_stuck_delays_only_itself() {
 /// As many as there are: all people, and all they can have.
 #[test]
 fn all_that_there_is_to_have_ends_within_seconds_when_it_ends_in_the_same_second() {
-    let mut deeds = Vec::new();
+    all_end_at_once(8 * MINUTE, None);
+}
+
+/// Fault 35. R3, R9.
+#[test]
+fn all_that_there_is_to_have_goes_with_its_namespace() {
+    all_end_at_once(
+        14 * MINUTE,
+        Some((8 * MINUTE, Deed::DeleteNamespace("breakglass"))),
+    );
+}
+
+fn all_end_at_once(expiry: Second, by: Option<(Second, Deed)>) {
+    let mut deeds = Vec::from_iter(by);
     for target in Target::all() {
         for user in target.people() {
             let number = deeds.len();
             let grant = Grant {
                 user,
-                ..grant(&format!("grant-{number}"), target, None, 8 * MINUTE)
+                ..grant(&format!("grant-{number}"), target, None, expiry)
             };
             deeds.push((10, Deed::Apply(grant)));
         }
     }
-    let all = deeds.len();
+    let is_given = |(_, deed): &&(Second, Deed)| matches!(deed, Deed::Apply(_));
+    let all = deeds.iter().filter(is_given).count();
     let report = kept(&life("all end at once", deeds));
     assert_eq!(report.lateness.len(), all);
     assert!(report.lateness.iter().all(|late| *late <= 10), "{report:?}");
