@@ -1,5 +1,7 @@
 //! The `CustomResourceDefinitions`, made from the types in this folder.
 
+use std::sync::OnceLock;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
@@ -9,8 +11,19 @@ use super::conditions;
 use super::grant::BreakglassGrant;
 use super::policy::BreakglassPolicy;
 
+/// They are large, and made but once.
+static ALL: OnceLock<[Value; 3]> = OnceLock::new();
+
 /// The definitions of all kinds, in the order in which people meet them.
-pub fn all() -> Result<Vec<Value>, serde_json::Error> {
+pub fn all() -> Result<&'static [Value], serde_json::Error> {
+    if let Some(all) = ALL.get() {
+        return Ok(all);
+    }
+    let made = make()?;
+    Ok(ALL.get_or_init(|| made))
+}
+
+fn make() -> Result<[Value; 3], serde_json::Error> {
     let mut grant = to_json(&BreakglassGrant::crd())?;
     // With a default, `status.state` is there from the first moment: selectors and health checks
     // that read it never fail on an object that the controller has not seen yet. And what nobody has
@@ -20,7 +33,7 @@ pub fn all() -> Result<Vec<Value>, serde_json::Error> {
     {
         *status = merged(status.take(), json!({"default": fresh_status()}));
     }
-    Ok(vec![
+    Ok([
         grant,
         to_json(&BreakglassPolicy::crd())?,
         to_json(&BreakglassAccess::crd())?,

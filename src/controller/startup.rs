@@ -76,7 +76,7 @@ pub async fn check(client: &Client) -> Result<(), Error> {
             tokio::time::sleep(Duration::from_secs(2)).await;
         };
         let installed = serde_json::to_value(installed).map_err(Error::Definitions)?;
-        if let Some(field) = lacking(&schema(&wanted), &schema(&installed), "") {
+        if let Some(field) = lacking(&schema(wanted), &schema(&installed), "") {
             return Err(Error::Outdated(name, field));
         }
     }

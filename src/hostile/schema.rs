@@ -1,14 +1,11 @@
 //! What the API server would say of an object: as much of structural schemas as our kinds use.
 
-use std::sync::OnceLock;
-
 use regex_lite::Regex;
 use serde_json::Value;
 
 /// What is wrong with a value by one of the schemas of a kind, such as `properties/status`.
 pub(crate) fn complaints(kind: &str, part: &str, value: &Value) -> Vec<String> {
-    static ALL: OnceLock<Vec<Value>> = OnceLock::new();
-    let all = ALL.get_or_init(|| crate::api::crds::all().unwrap());
+    let all = crate::api::crds::all().unwrap();
     let of_kind = |crd: &&Value| crd.pointer("/spec/names/kind") == Some(&kind.into());
     let crd = all.iter().find(of_kind).unwrap();
     let schema = format!("/spec/versions/0/schema/openAPIV3Schema/{part}");

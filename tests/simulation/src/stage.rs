@@ -196,7 +196,7 @@ impl Stage {
         let api_clock = clock.clone();
         let api = ApiSimulator::new(random.below(u64::MAX), move || api_clock.now());
         for definition in breakglass::api::crds::all().expect("the definitions") {
-            api.define(&definition).expect("a definition");
+            api.define(definition).expect("a definition");
         }
         let network = Network::new(random.split(1));
         let checker = Checker::new(api.clone(), aws.clone(), base, story);
