@@ -44,7 +44,8 @@ fn under_load_a_frozen_leader_is_replaced_and_does_no_harm_when_it_goes_on() {
 }
 
 /// Between any two records of the ledger, with the answer to the first one in hand. Meanwhile another one takes over, and
-/// does all that was left to do.
+/// does all that was left to do. Either is enough to keep the sleeper from what it was about to send: that its call has
+/// timed out, and that the last moment to send is over.
 #[test]
 fn a_leader_that_is_frozen_after_any_record_does_no_harm_when_it_goes_on() {
     let setup = Setup::default()
