@@ -54,12 +54,12 @@ pub(super) async fn take(
         context
             .memory
             .update(name, |tuple| tuple.contact = Some(contact));
-        if offline::record(context, &mut access).await? {
-            if !context.leadership.is_ours()
-                && access.spec.offline_deleter.as_ref() != Some(&context.me)
-            {
-                return Ok(Waiting::Nothing); // The rest is for whoever took over.
-            }
+        let recorded = offline::record(context, &mut access).await?;
+        let may_act = access.spec.offline_deleter.as_ref() == Some(&context.me);
+        if !context.leadership.is_ours() && !may_act {
+            return Ok(Waiting::Nothing); // The rest is for whoever took over.
+        }
+        if recorded {
             continue;
         }
         let step = tokio::select! {

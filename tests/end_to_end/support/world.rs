@@ -16,8 +16,8 @@ use super::kubernetes::{Kubernetes, kubectl};
 use super::moto::Moto;
 use super::time::block_on;
 
-/// A control plane takes 300 MB and, while it starts, a processor.
-const OWN_WORLDS_AT_ONCE: usize = 3;
+/// A control plane takes 300 MB and, while it starts, a processor. Later most tests wait.
+const OWN_WORLDS_AT_ONCE: usize = 6;
 
 static OWN_WORLDS: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 

@@ -43,3 +43,40 @@ fn every_bug_that_was_looked_for_is_noticed() {
     let unknown = table.unknown(&bugs);
     assert!(unknown.is_empty(), "tests/BUGS.md has more: {unknown:#?}");
 }
+
+/// A test that was renamed or deleted since notices nothing.
+#[test]
+fn every_test_that_noticed_a_bug_is_still_there() {
+    let table = Table::read(&root());
+    let mut sources = String::new();
+    for folder in ["src", "tests/simulation"] {
+        read_all(&root().join(folder), &mut sources).unwrap();
+    }
+    let bugs = seeded_bugs::all(&root()).unwrap();
+    let named = bugs
+        .iter()
+        .filter_map(|bug| table.noticed(bug)?.strip_prefix('`'));
+    let named: BTreeSet<_> = named.filter_map(|row| row.split('`').next()).collect();
+    let is_there = |test: &&&str| {
+        let name = test.rsplit("::").next().unwrap_or_default();
+        sources.contains(&format!("fn {name}("))
+    };
+    assert!(named.len() > 10, "{named:?}");
+    let lost: Vec<_> = named.iter().filter(|test| !is_there(test)).collect();
+    assert!(
+        lost.is_empty(),
+        "tests/BUGS.md names tests that are gone: {lost:#?}"
+    );
+}
+
+fn read_all(folder: &Path, into: &mut String) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read_all(&path, into)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push_str(&std::fs::read_to_string(path)?);
+        }
+    }
+    Ok(())
+}
