@@ -262,9 +262,9 @@ impl Context {
                 obstacles.remove(uid);
             }
         }
-        let all = self.grants.all();
-        if obstacles.len() > all.len() {
+        if obstacles.len() > self.grants.count() {
             // Those of grants that are gone.
+            let all = self.grants.all();
             let uids: HashSet<_> = all
                 .iter()
                 .filter_map(|grant| grant.metadata.uid.as_deref())

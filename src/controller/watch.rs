@@ -85,6 +85,11 @@ impl Mirror {
         self.store.state()
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.store.len()
+    }
+
     /// A grant by name.
     pub fn grant(&self, namespace: &str, name: &str) -> Option<Arc<DynamicObject>> {
         self.store
