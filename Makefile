@@ -27,8 +27,8 @@ simulate: need-rust ## Play SEEDS=100 random stories of the whole program, FROM=
 simulate-crashes: need-rust ## Let the program die after every write and every pair of writes, and stand still at every call
 	SIMULATION=all $(SIMULATION_TESTS) -- --nocapture --test-threads 1 crashes pauses
 
-bugs: need-rust ## Put each known bug into the program and see who notices (hours); ONLY=words of a name, QUICK=1 without crashes and pauses
-	cargo run --quiet --locked --package seeded-bugs -- --only "$(ONLY)" $(if $(QUICK),--quick)
+bugs: need-rust ## Put each known bug into the program and see who notices (hours); ONLY=words of a name, AGAIN=1 asks first who noticed before, QUICK=1 without crashes and pauses
+	cargo run --quiet --locked --package seeded-bugs -- --only "$(ONLY)" $(if $(AGAIN),--again) $(if $(QUICK),--quick)
 
 mutants: need-rust ## Change the code in small ways and see what no test notices (4 h); needs cargo-mutants
 	cargo mutants --output target/mutants --timeout 60

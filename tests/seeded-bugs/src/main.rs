@@ -19,6 +19,9 @@ struct Args {
     /// Only bugs that the table does not know as noticed.
     #[arg(long)]
     missing: bool,
+    /// Asks first whoever noticed by the table, and nobody else if that is enough.
+    #[arg(long)]
+    again: bool,
     /// Without the stories about crashes and pauses, which take ten minutes for a bug that nobody notices. It is not
     /// written down that nobody has.
     #[arg(long)]
@@ -60,7 +63,13 @@ fn main() -> Result<ExitCode> {
     let mut unnoticed = 0;
     for bug in &wanted {
         let begun = Instant::now();
-        let verdict = match tree.with(bug, || bench.trial()) {
+        let before = table.noticed(bug).filter(|_| args.again);
+        let trial = || match before.map(|row| bench.noticed_again(row)) {
+            Some(Ok(Some(verdict))) => Ok(verdict),
+            Some(Err(error)) => Err(error),
+            Some(Ok(None)) | None => bench.trial(),
+        };
+        let verdict = match tree.with(bug, trial) {
             Ok(verdict) => verdict,
             Err(error) => {
                 println!("{}: {error:#}", bug.name);

@@ -116,6 +116,22 @@ impl Bench {
         Ok(Verdict::Nobody)
     }
 
+    /// Asks only who noticed before, by a row of the table: a test. None where it was a story, or notices no more.
+    ///
+    /// # Errors
+    /// If it can't be built.
+    pub fn noticed_again(&self, row: &str) -> Result<Option<Verdict>> {
+        let Some((of, test)) = named(row) else {
+            return Ok(None);
+        };
+        let stage = STAGES.into_iter().find(|(name, ..)| *name == of);
+        let (of, package, source, _) = stage.context("a kind of tests")?;
+        let built = self.cargo(&["test", "--no-run", "--package", package])?;
+        let tests = Program::new(of, executable(&built, source)?).args([test, "--exact"]);
+        let output = self.run(tests)?;
+        Ok(output.map_or(Some(Verdict::Endless), |output| failed_tests(of, &output)))
+    }
+
     /// Runs cargo in the copy. Its output.
     fn cargo(&self, arguments: &[&str]) -> Result<String> {
         let cargo = Program::new("cargo", "cargo")
@@ -144,6 +160,13 @@ impl Bench {
         let output = String::from_utf8_lossy(output).into_owned();
         Ok(ended.ok().map(|exit| (exit.code(), output)))
     }
+}
+
+/// The kind and the name of a test, from a row such as "`a::b` and 1 more (library)".
+fn named(row: &str) -> Option<(&str, &str)> {
+    let (test, rest) = row.strip_prefix('`')?.split_once('`')?;
+    let (_, of) = rest.strip_suffix(')')?.rsplit_once('(')?;
+    Some((of, test))
 }
 
 /// The first story that broke a rule, from lines such as `seed 4: 02:10:33 R3: ...`.
@@ -201,6 +224,11 @@ mod tests {
             first: "b::a".to_owned(),
             failed: 2,
         };
+        assert_eq!(
+            named(&crate::table::told(&verdict)),
+            Some(("library", "b::a"))
+        );
+        assert_eq!(named("R6, in the first story"), None);
         assert_eq!(failed_tests("library", output), Some(verdict));
         assert_eq!(failed_tests("library", "test a ... ok\n"), None);
 
