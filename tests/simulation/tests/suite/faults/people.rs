@@ -381,16 +381,25 @@ fn a_grant_without_its_finalizer_or_gone_by_force_ends_all_the_same() {
 #[test]
 fn the_finalizers_of_others_stay() {
     for deleted in [MINUTE, 7 * MINUTE] {
-        let report = kept(&life(
+        let life = life(
             "held by others too",
             vec![
                 first(ASSIGNMENT),
                 (20, Deed::Tamper(name(), Tamper::Finalizer)),
                 (deleted, Deed::Delete(name())),
             ],
-        ));
+        );
+        let report = kept(&life);
         assert!(report.asked["R9"] > 1, "{report:?}");
         assert_eq!(report.lateness, [0]);
+        // Whoever comes after the last word on it knows the grant by the watch only.
+        for point in 1..=report.writes_sent {
+            let direction = Direction {
+                crash_at: vec![point],
+                ..Direction::default()
+            };
+            crate::kept(&life, &direction);
+        }
     }
 }
 
