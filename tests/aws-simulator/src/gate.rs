@@ -52,6 +52,8 @@ pub struct Fate {
     pub after: Duration,
     /// It is carried out, and this comes back instead of the answer.
     pub reply: Option<Ending>,
+    /// The asynchronous operation that it starts ends FAILED with this reason.
+    pub failure: Option<String>,
 }
 
 /// What comes back if not the service's own answer.
@@ -100,6 +102,7 @@ impl Script {
         if let Some(ending) = fate.reply {
             self.reply = Some(ending.scripted(service));
         }
+        self.fail_operation = fate.failure.or(self.fail_operation);
         self
     }
 }

@@ -108,7 +108,7 @@ impl Network {
             let concerns = match trouble.kind {
                 Aws::IamDown => iam,
                 Aws::IdentityCenterDown => center,
-                Aws::TooManyRequests | Aws::Conflict => call.is_write() && center,
+                Aws::TooManyRequests | Aws::Conflict | Aws::Fails => call.is_write() && center,
                 _ => call.is_write() || !trouble.only_writes,
             };
             if concerns && hits(trouble, replica, &mut lines.random) {
@@ -221,6 +221,10 @@ fn aws_fate(kind: Aws, iam: bool) -> AwsFate {
             "There are too many requests processing",
         ),
         (Aws::Conflict, _) => error("ConflictException", "another operation is under way"),
+        (Aws::Fails, _) => AwsFate {
+            failure: Some("Internal failure, please retry".to_owned()),
+            ..AwsFate::default()
+        },
         (Aws::Denied, true) => error("AccessDenied", "not authorized"),
         (Aws::Denied, false) => error("AccessDeniedException", "not authorized"),
         (Aws::Expired, true) => error("ExpiredToken", "the security token is expired"),

@@ -421,6 +421,8 @@ pub enum Aws {
     TooManyRequests,
     /// A conflict with another operation.
     Conflict,
+    /// An assignment is accepted, and its operation fails.
+    Fails,
     /// The connection breaks before the request arrives.
     Lost,
     /// The request takes effect, and its answer is lost.

@@ -69,6 +69,7 @@ pub(super) fn machines(random: &mut Random, setting: &Setting, deeds: &mut Vec<(
             Aws::Throttled,
             Aws::TooManyRequests,
             Aws::Conflict,
+            Aws::Fails,
             Aws::Lost,
             Aws::Unanswered,
             Aws::Late(late),

@@ -152,6 +152,33 @@ fn a_listing_that_shows_for_long_what_was_deleted_is_told() {
     }
 }
 
+/// Fault 22. L1, R1, R3.
+#[test]
+fn operations_that_aws_accepts_and_that_fail_are_tried_on_and_not_said_to_be_done() {
+    for only in [30, 4 * MINUTE] {
+        let mut life = long(
+            "operations fail",
+            vec![
+                first(ASSIGNMENT),
+                aws_writes(5, Aws::Fails, only),
+                aws_writes(4 * MINUTE + 30, Aws::Fails, 30 * MINUTE),
+            ],
+        );
+        life.story.setting.cloud.assignment_delay = 90_000;
+        let told = Direction {
+            trace: true,
+            ..Direction::default()
+        };
+        let report = crate::kept(&life, &told);
+        let says = |what: &str| report.trace.iter().any(|line| line.contains(what));
+        assert!(says("Internal failure"), "AWS's reason is told");
+        assert!(says("RevokeOverdue"), "that it takes long is told");
+        // AWS has called no removal done.
+        assert!(!says("goes on showing the access"));
+        assert!(report.lateness.iter().all(|late| *late < 5), "{report:?}");
+    }
+}
+
 /// Faults 24, 25. R3.
 #[test]
 fn one_listing_that_shows_nothing_does_not_prove_that_a_lost_delete_took_effect() {
