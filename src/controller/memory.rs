@@ -57,6 +57,8 @@ pub struct Remembered {
     pub reading: Option<(Timestamp, Seen)>,
     /// Failed turns in a row.
     pub tries: u32,
+    /// How many of the last of these failed because AWS refused the account as a whole.
+    pub blocked: u32,
     /// How often AWS went on showing what it had called deleted, since all was well.
     pub still_there: u32,
     /// Before then, nothing is tried for that purpose while the ledger asks for the same.

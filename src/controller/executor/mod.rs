@@ -151,17 +151,27 @@ fn learn(context: &Context, name: &str, purpose: Purpose, lesson: Lesson) -> Dur
         Lesson::Nothing(wanted) => pause = wanted,
         Lesson::Failed(new) => {
             // That giving failed often must not slow down taking.
-            let before = tuple.hold.as_ref().filter(|hold| hold.purpose == purpose);
-            tuple.tries = before.map_or(1, |_| tuple.tries.saturating_add(1));
+            if tuple
+                .hold
+                .as_ref()
+                .is_none_or(|hold| hold.purpose != purpose)
+            {
+                (tuple.tries, tuple.blocked) = (0, 0);
+            }
+            tuple.tries = tuple.tries.saturating_add(1);
             tuple.trouble = new.or(tuple.trouble.take());
             let class = tuple.trouble.as_ref().and_then(|trouble| trouble.class);
-            // What AWS says of a suspended account it says of a busy one too: only the cap is longer.
-            let cap = if class == Some(Class::Blocked) {
-                context.settings.blocked_retry
+            let spread = context.spread(name, now);
+            pause = wake::backoff(tuple.tries, context.settings.retry_cap, spread);
+            // What AWS says of a suspended account it says of a busy one too: only who hears it again and again
+            // waits longer.
+            if class == Some(Class::Blocked) {
+                tuple.blocked = tuple.blocked.saturating_add(1);
+                let longest = context.settings.blocked_retry;
+                pause = pause.max(wake::backoff(tuple.blocked, longest, spread));
             } else {
-                context.settings.retry_cap
-            };
-            pause = wake::backoff(tuple.tries, cap, context.spread(name, now));
+                tuple.blocked = 0;
+            }
         }
     });
     pause

@@ -8,7 +8,7 @@ use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
 use simulation::stage::{Direction, play};
 use simulation::story::{Aws, Cloud, Deed, Grant, Outage, Policy, Second};
 
-use super::{ALICE, MINUTE, aws, aws_writes, first, kept, long, name};
+use super::{ALICE, HOUR, MINUTE, aws, aws_writes, first, kept, long, name};
 
 /// Fault 17. R2, R3.
 #[test]
@@ -150,6 +150,37 @@ fn a_listing_that_shows_for_long_what_was_deleted_is_told() {
             "{target:?}: nobody is told"
         );
     }
+}
+
+/// Fault 18. R3.
+#[test]
+fn one_refusal_of_the_account_after_long_trouble_is_not_waited_out_for_an_hour() {
+    let at = 2 * HOUR;
+    let status = |at, status| {
+        let account = ACCOUNTS[0].to_owned();
+        (at, Deed::Aws(Change::SetAccountStatus { account, status }))
+    };
+    let mut life = long(
+        "out of order for long, then suspended for a little",
+        vec![
+            first(ASSIGNMENT),
+            aws(4 * MINUTE, Aws::ServerError, at - 4 * MINUTE),
+            status(at, AccountStatus::Suspended),
+            status(at + 10 * MINUTE, AccountStatus::Active),
+        ],
+    );
+    life.story.calm = at + HOUR;
+    let told = Direction {
+        trace: true,
+        ..Direction::default()
+    };
+    let report = crate::kept(&life, &told);
+    let is_delete = |line: &&String| line.contains("Z DeleteAccountAssignment ");
+    let deletes: Vec<_> = report.trace.iter().filter(is_delete).collect();
+    // At the pace of before, not once an hour.
+    assert!(deletes.len() > 2, "{deletes:#?}");
+    let last = deletes.last().map(|line| line.as_str());
+    assert!(last < Some("2026-01-05T02:20:30"), "{deletes:#?}");
 }
 
 /// Fault 22. L1, R1, R3.
