@@ -143,7 +143,7 @@ fn learn(context: &Context, name: &str, purpose: Purpose, lesson: Lesson) -> Dur
     let mut pause = Duration::ZERO;
     context.memory.update(name, |tuple| match lesson {
         Lesson::AllIsWell(wanted) => {
-            tuple.tries = 0;
+            (tuple.tries, tuple.blocked) = (0, 0);
             tuple.still_there = 0;
             tuple.trouble = None;
             pause = wanted;
@@ -151,11 +151,8 @@ fn learn(context: &Context, name: &str, purpose: Purpose, lesson: Lesson) -> Dur
         Lesson::Nothing(wanted) => pause = wanted,
         Lesson::Failed(new) => {
             // That giving failed often must not slow down taking.
-            if tuple
-                .hold
-                .as_ref()
-                .is_none_or(|hold| hold.purpose != purpose)
-            {
+            let hold = tuple.hold.as_ref();
+            if hold.is_none_or(|hold| hold.purpose != purpose) {
                 (tuple.tries, tuple.blocked) = (0, 0);
             }
             tuple.tries = tuple.tries.saturating_add(1);
