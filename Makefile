@@ -18,8 +18,10 @@ demo: need-rust ## Show the main job on a real control plane and a simulated AWS
 
 test: need-rust need-python ## Run every test, set-up included
 	@$(SIDE_BY_SIDE) test-programs control-plane
-	cargo test --workspace --exclude simulation --locked --no-fail-fast
-	$(SIMULATION_TESTS) -- --nocapture --test-threads 1
+	@status=0; \
+	cargo test --workspace --exclude simulation --locked --no-fail-fast || status=$$?; \
+	$(SIMULATION_TESTS) -- --nocapture --test-threads 1 || status=$$?; \
+	exit $$status
 
 simulate: need-rust ## Play SEEDS=100 random stories of the whole program, FROM=0 on, and check every rule at every step; STORIES=storms, calm or crowds
 	cargo run --quiet --locked --package simulation --profile simulation -- --seeds $(or $(SEEDS),100) --from $(or $(FROM),0) --stories $(or $(STORIES),storms)
@@ -31,8 +33,11 @@ bugs: need-rust ## Put each known bug into the program and see who notices (hour
 	cargo run --quiet --locked --package seeded-bugs -- --only "$(ONLY)" $(if $(AGAIN),--again) $(if $(QUICK),--quick)
 
 mutants: need-rust ## Change the code in small ways and see what no test notices (4 h); needs cargo-mutants
-	cargo mutants --output target/mutants --timeout 60
-	cargo mutants --output target/mutants-executor --timeout 600 --config .cargo/mutants-executor.toml
+	@cargo mutants --version >/dev/null 2>&1 || { echo "install it first: cargo install cargo-mutants --locked"; exit 1; }
+	@status=0; \
+	cargo mutants --output target/mutants --timeout 60 || status=$$?; \
+	cargo mutants --output target/mutants-executor --timeout 600 --config .cargo/mutants-executor.toml || status=$$?; \
+	exit $$status
 
 soak: need-rust demo-control-plane ## Kill and freeze everything at random under load; MINUTES=n (20), SEED=n to repeat a run
 	cargo test --locked --package breakglass --test end_to_end -- soak::soak --exact --ignored --nocapture

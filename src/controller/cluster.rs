@@ -43,9 +43,13 @@ pub enum Error {
 
 impl Error {
     /// Whether what was asked for is out of reach: the API server does not answer, or turns us away because it has too
-    /// much to do, or because our rights were taken or a webhook stands in the way.
+    /// much to do, or because our rights were taken or a webhook stands in the way; or what comes back makes no sense,
+    /// as from a proxy.
     pub fn is_out_of_reach(&self) -> bool {
-        matches!(self, Self::Unreachable(..) | Self::Refused(..))
+        matches!(
+            self,
+            Self::Unreachable(..) | Self::Refused(..) | Self::Unreadable(..)
+        )
     }
 }
 

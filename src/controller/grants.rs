@@ -56,10 +56,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     let mut decision = look(now, &context.protected());
     let mut retry = None;
     let denied = |decision: &Decision| matches!(decision.ruling, Some(Ruling::Denied { .. }));
-    let whichever = Protected {
-        management: Management::Account(String::new()),
-        ..context.protected()
-    };
+    let whichever = context.protected().but_management();
     if context.aws.management() == Management::Unknown
         && denied(&decision)
         && !denied(&look(now, &whichever))

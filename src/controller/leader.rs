@@ -79,30 +79,25 @@ pub async fn run(
         candidate,
         seen: None,
     };
-    let mut refusals = Refusals::default();
+    let mut without = Without::default();
     let mut alone = None;
     loop {
         let begun = Instant::now();
-        let won = match tokio::time::timeout(TIMEOUT, election.round()).await {
+        let round = tokio::time::timeout(TIMEOUT, election.round()).await;
+        let won = match round {
             Ok(Ok(won)) => {
-                refusals = Refusals::default();
+                without = Without::default();
                 let neglected = || neglected().filter(|_| !election.candidate.observe);
                 Some(won || goes_alone(&mut alone, neglected))
             }
-            // The API server answers, and refuses: nobody takes turns here.
-            Ok(Err(kube::Error::Api(status)))
-                if (400..500).contains(&status.code) && status.code != 429 =>
-            {
-                refusals.tell(&status.message);
-                refusals.too_many().then_some(true)
-            }
-            Ok(Err(error)) => {
-                tracing::warn!(error = chain(&error), "the lease can't be read or written");
-                None
-            }
-            Err(_) => {
-                tracing::warn!("the lease can't be read or written: no answer from the API server");
-                None
+            failed => {
+                let why = failed.map_or_else(
+                    |_| "no answer from the API server".to_owned(),
+                    |failed| failed.map_or_else(|error| chain(&error), |_| String::new()),
+                );
+                without.tell(&why);
+                // Whatever keeps it from us may keep nothing else from us.
+                without.too_long().then_some(true)
             }
         };
         // Asked now: it may have run out while the lease was renewed.
@@ -151,26 +146,26 @@ fn goes_alone(alone: &mut Option<Instant>, neglected: impl FnOnce() -> Option<St
     alone.is_some()
 }
 
-/// How long the lease has been refused.
+/// How long the lease could not be had.
 #[derive(Debug, Default)]
-struct Refusals {
+struct Without {
     since: Option<Instant>,
     told: Option<Instant>,
 }
 
-impl Refusals {
+impl Without {
     fn tell(&mut self, why: &str) {
         let now = Instant::now();
         self.since.get_or_insert(now);
         if self.told.is_none_or(|told| now - told >= REMINDER) {
             self.told = Some(now);
             tracing::error!(
-                "the lease can't be had, so replicas can't take turns: {why}. Give the service account the Role of deploy/kustomize, or set the namespace of the kubeconfig's context to where it may write leases. This replica goes to work without it in {PATIENCE:?}"
+                "the lease can't be read or written, so replicas can't take turns: {why}. If it is refused, give the service account the Role of deploy/kustomize, or set the namespace of the kubeconfig's context to where it may write leases. This replica works without it from {PATIENCE:?} on"
             );
         }
     }
 
-    fn too_many(&self) -> bool {
+    fn too_long(&self) -> bool {
         self.since.is_some_and(|since| since.elapsed() >= PATIENCE)
     }
 }

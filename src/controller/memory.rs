@@ -37,17 +37,21 @@ pub struct Trouble {
     pub class: Option<Class>,
 }
 
-/// A delete that was sent while the ledger could not be written.
+/// Deletes that were sent while the ledger could not be written.
 #[derive(Clone, Debug)]
 pub struct Unrecorded {
+    /// Uid of the ledger entry that they were for.
+    pub entry: Option<String>,
+    /// The last of them, as its record would have been.
+    pub attempt: Attempt,
+    /// Whether AWS has called one done, and nothing of ours can come after it.
+    pub done: bool,
+    /// Until when one may take effect of which nobody knows what became.
+    pub unknown_until: Option<Timestamp>,
     /// When AWS first took one: what it works on takes effect within bounds.
     pub accepted: Option<Instant>,
     /// Whether AWS was seen without the access after that: what comes then is not ours to take.
     pub absent: bool,
-    /// What the record would have been.
-    pub attempt: Attempt,
-    /// Whether AWS has confirmed it.
-    pub known: bool,
 }
 
 /// What is remembered of one tuple.
@@ -67,7 +71,7 @@ pub struct Remembered {
     pub trouble: Option<Trouble>,
     /// Id of the operation that AWS works on.
     pub pending_request_id: Option<String>,
-    /// A delete without a record.
+    /// Deletes without a record.
     pub unrecorded: Option<Unrecorded>,
     /// The ledger as this process last read or wrote it, and when that was begun. The watch may show it
     /// later, or never.
@@ -126,7 +130,10 @@ impl Memory {
     pub fn nothing_is_left(&self, access: &str) {
         // What was on its way meets nothing.
         let number = self.number.fetch_add(1, Ordering::Relaxed);
-        self.update(access, |tuple| tuple.gave_up = BTreeSet::from([number]));
+        self.update(access, |tuple| {
+            tuple.gave_up = BTreeSet::from([number]);
+            tuple.unrecorded = None;
+        });
     }
 
     /// A ledger entry is about to be written. Answers the number of the write.

@@ -15,7 +15,7 @@ use crate::api::access::{
 };
 use crate::aws::{Cleared, Outcome, Seen};
 use crate::clock::after;
-use crate::decide::ledger::{deleted, may_be_sent, outstanding_until, settle_window};
+use crate::decide::ledger::{deleted, due_claims, may_be_sent, outstanding_until, settle_window};
 use crate::telemetry::audit;
 
 /// Whoever writes the same entry is given so long to be done with it.
@@ -34,22 +34,25 @@ pub async fn delete_expired(context: &Context, name: &str) -> bool {
     let Some(contact) = context.accesses.listed().max(remembered.contact) else {
         return false;
     };
-    let now = context.clock.now();
+    let (now, settings) = (context.clock.now(), &context.settings);
+    let before = remembered.unrecorded;
+    let before = before.filter(|before| before.entry == access.metadata.uid);
     // One that AWS has confirmed needs no second.
-    let done = remembered.unrecorded.as_ref().is_some_and(|unrecorded| {
-        let sent = &unrecorded.attempt;
-        unrecorded.known || unrecorded.absent || may_be_sent(sent, now, &context.settings)
+    let done = before.as_ref().is_some_and(|before| {
+        before.done || before.absent || may_be_sent(&before.attempt, now, settings)
     });
+    // Nothing is sent later: whoever takes the authority over counts on that.
+    let authority = settings
+        .offline_authority
+        .saturating_sub(settings.send_window);
     if done
         || !remembered.gave_up.is_empty()
-        || context
-            .clock
-            .is_longer_ago(contact, context.settings.offline_authority)
+        || context.clock.is_longer_ago(contact, authority)
         || !may_delete(&access.spec, context)
     {
         return false;
     }
-    if is_absent(context, name, &access, remembered.unrecorded.as_ref()).await {
+    if is_absent(context, name, &access, before.as_ref()).await {
         return false;
     }
     let attempt = Attempt {
@@ -57,9 +60,25 @@ pub async fn delete_expired(context: &Context, name: &str) -> bool {
         id: context.attempt_id(),
         holder: context.me.clone(),
         written_at: now,
-        send_before: after(now, context.settings.send_window),
+        send_before: after(now, settings.send_window),
     };
-    remember(context, name, &attempt, None);
+    let unknown_before = before.as_ref().and_then(|before| before.unknown_until);
+    let unknown = after(attempt.send_before, settings.unknown_outcome);
+    let sent = Unrecorded {
+        entry: access.metadata.uid.clone(),
+        attempt: attempt.clone(),
+        done: false,
+        unknown_until: unknown_before.max(Some(unknown)),
+        accepted: before.as_ref().and_then(|before| before.accepted),
+        absent: false,
+    };
+    let remember = |unrecorded| {
+        context
+            .memory
+            .update(name, |tuple| tuple.unrecorded = unrecorded);
+    };
+    // Also if this process is stopped before it hears what became of it.
+    remember(Some(sent.clone()));
     tracing::warn!(
         access = name,
         "the ledger can't be read or written; taking expired access away without it"
@@ -80,17 +99,25 @@ pub async fn delete_expired(context: &Context, name: &str) -> bool {
     context.metrics.aws_write(Operation::Delete, &outcome);
     // A Create of ours may still be on its way, and come after what AWS has confirmed. And what was given a moment ago
     // AWS may not show yet, so that there seems to be nothing to take away.
-    let creating = outstanding_until(&access.spec, Operation::Create, now, &context.settings);
-    let window = settle_window(&access.spec.tuple, &context.settings);
+    let creating = outstanding_until(&access.spec, Operation::Create, now, settings);
+    let window = settle_window(&access.spec.tuple, settings);
     let claims = access.spec.claims.iter();
     let mut given = claims.filter_map(|claim| claim.active_time);
     let is_new = given.any(|at| now < after(at, window));
-    let accepted = match outcome {
-        Outcome::Succeeded { .. } => Some(creating.is_none() && !is_new),
-        Outcome::InProgress { .. } => Some(false),
-        Outcome::Failed(_) | Outcome::Unknown(_) | Outcome::NotSent => None,
-    };
-    remember(context, name, &attempt, accepted);
+    let accepted = sent.accepted.or_else(|| Some(Instant::now()));
+    remember(match outcome {
+        Outcome::Succeeded { .. } => Some(Unrecorded {
+            done: creating.is_none() && !is_new,
+            // An earlier one may still be on its way.
+            unknown_until: unknown_before,
+            accepted,
+            ..sent
+        }),
+        Outcome::InProgress { .. } => Some(Unrecorded { accepted, ..sent }),
+        Outcome::Unknown(_) => Some(sent),
+        // It has no effect, now or later.
+        Outcome::Failed(_) | Outcome::NotSent => before,
+    });
     true
 }
 
@@ -125,25 +152,8 @@ fn may_delete(ledger: &BreakglassAccessSpec, context: &Context) -> bool {
         && ledger.claims.iter().all(|claim| now >= claim.expiry_time)
 }
 
-/// `accepted` says whether AWS has taken the delete, and whether it is known to be done.
-fn remember(context: &Context, name: &str, attempt: &Attempt, accepted: Option<bool>) {
-    context.memory.update(name, |tuple| {
-        let before = tuple.unrecorded.as_ref();
-        // An earlier one that nobody knows the outcome of outlives a later one that is known.
-        let still_unknown =
-            before.is_some_and(|before| !before.known && before.attempt.id != attempt.id);
-        let accepted_before = before.and_then(|before| before.accepted);
-        tuple.unrecorded = Some(Unrecorded {
-            attempt: attempt.clone(),
-            known: accepted == Some(true) && !still_unknown,
-            accepted: accepted_before.or(accepted.map(|_| Instant::now())),
-            absent: false,
-        });
-    });
-}
-
-/// Records, before anything else is done, a delete that was sent without a record. True if there
-/// was one, and the ledger has changed.
+/// Records, before anything else is done, that deletes were sent without a record. True if there
+/// were any, and the ledger has changed.
 pub async fn record(
     context: &Context,
     access: &mut BreakglassAccess,
@@ -157,28 +167,27 @@ pub async fn record(
             .memory
             .update(&name, |tuple| tuple.unrecorded = None);
     };
+    let now = context.clock.now();
     let ledger = &mut access.spec;
-    if ledger.state == AccessState::Closed {
+    let ours = ledger.offline_deleter.as_ref() == Some(&context.me);
+    // Whoever took the authority over has allowed for deletes, and does not know that there were any: only who was
+    // given more time meanwhile, and may be without the access, is to know.
+    let is_news = ours || due_claims(ledger, now).next().is_some();
+    let is_same = unrecorded.entry == access.metadata.uid;
+    if !is_same || !is_news || ledger.state == AccessState::Closed {
         forget();
         return Ok(false);
     }
-    if ledger.offline_deleter.as_ref() == Some(&context.me) {
+    if ours {
         ledger.state = AccessState::Settling;
+        ledger.first_absent_time = None;
     }
-    // Whoever took the authority over has allowed for the delete, and does not know that there was one: who was given
-    // more time meanwhile may be without the access.
-    ledger.first_absent_time = None;
     for claim in &mut ledger.claims {
         claim.active_time = None;
     }
-    if unrecorded.known {
-        deleted(ledger, context.clock.now(), &context.settings);
-    } else {
-        let until = after(
-            unrecorded.attempt.send_before,
-            context.settings.unknown_outcome,
-        );
-        ledger.delete_unknown_until = ledger.delete_unknown_until.max(Some(until));
+    ledger.delete_unknown_until = ledger.delete_unknown_until.max(unrecorded.unknown_until);
+    if unrecorded.accepted.is_some() {
+        deleted(ledger, now, &context.settings);
     }
     context.write_access(access).await?;
     forget();

@@ -7,7 +7,7 @@ use crate::api::access::{BreakglassAccessSpec, Claim, GrantRef};
 use crate::decide::access::Authorities;
 use crate::decide::grant_view::GrantView;
 use crate::decide::ledger::{Evidence, Lookup, evidence};
-use crate::decide::policy::{Allowance, PolicySet, Protected, Question, Ruling};
+use crate::decide::policy::{Allowance, Management, PolicySet, Protected, Question, Ruling};
 
 /// Reads the grants of all claims and the policies, and says what follows for each claim.
 pub async fn authorities(
@@ -29,12 +29,15 @@ pub async fn authorities(
     };
     for (claim, lookup) in ledger.claims.iter().zip(&lookups) {
         let verdict = evidence(claim, lookup, &policies, &ledger.tuple);
-        if let (Evidence::Stands(_), Lookup::Found(view)) = (&verdict, lookup)
-            && let Some(allowance) = allowance(claim, view, &policies, protected)
-        {
-            found
-                .admitted
-                .insert(claim.uid.clone(), allowance.exclusive);
+        if let (Evidence::Stands(_), Lookup::Found(view)) = (&verdict, lookup) {
+            let uid = claim.uid.clone();
+            if let Some(allowance) = allowance(claim, view, &policies, protected) {
+                found.admitted.insert(uid, allowance.exclusive);
+            } else if protected.management == Management::Unknown
+                && allowance(claim, view, &policies, &protected.but_management()).is_some()
+            {
+                found.in_doubt.insert(uid);
+            }
         }
         found.evidence.insert(claim.uid.clone(), verdict);
     }

@@ -11,7 +11,8 @@ use kube::core::DynamicObject;
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::cluster::{access_resource, grant_resource};
 use crate::api::access::BreakglassAccess;
@@ -19,8 +20,10 @@ use crate::api::{FINALIZER, PROVENANCE_ANNOTATIONS, REQUESTED_AT_ANNOTATION, REV
 use crate::clock::{Clock, Moment};
 use crate::digest::shortened;
 
-/// How many objects are listed at once: each may be more than a megabyte.
-const PAGE: u32 = 25;
+/// How many grants are listed at once: anybody may make one of more than a megabyte.
+const PAGE_OF_GRANTS: u32 = 25;
+/// The same of other kinds.
+const PAGE: u32 = 100;
 /// No annotation is told or compared beyond that many characters.
 const LONGEST_ANNOTATION: usize = 1024;
 
@@ -50,21 +53,28 @@ impl Mirror {
         clock: &Clock,
     ) -> (Self, Events) {
         let is_grant = resource == grant_resource();
+        let page = if is_grant { PAGE_OF_GRANTS } else { PAGE };
         let writer = Writer::new(resource);
         let listed = Arc::new(Mutex::new(None));
         let mirror = Self {
             store: writer.as_reader(),
             listed: Arc::clone(&listed),
         };
-        let begun = Arc::new(Mutex::new(clock.moment()));
-        let events = relisting(api, relist.clone(), Arc::clone(&begun), clock.clone())
+        let clock = clock.clone();
+        let mut begun = clock.moment();
+        let config = watcher::Config::default().page_size(page);
+        let watches = move || watcher(api.clone(), config.clone()).default_backoff();
+        let relist = relist.clone();
+        let events = relisting(watches, relist)
             .modify(move |object| trim(object, is_grant))
             .reflect(writer)
-            .inspect_ok(move |event| {
-                if matches!(event, watcher::Event::InitDone) {
-                    let begun = *begun.lock().unwrap_or_else(PoisonError::into_inner);
+            .inspect_ok(move |event| match event {
+                // Also where a watch lists anew by itself. Nothing is asked for before this has passed.
+                watcher::Event::Init => begun = clock.moment(),
+                watcher::Event::InitDone => {
                     *listed.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
                 }
+                _ => {}
             })
             .boxed();
         (mirror, events)
@@ -128,7 +138,7 @@ fn trim(object: &mut DynamicObject, is_grant: bool) {
 #[derive(Clone, Debug)]
 pub struct Relist {
     interval: Duration,
-    now: Arc<Notify>,
+    now: watch::Sender<()>,
 }
 
 impl Relist {
@@ -136,37 +146,72 @@ impl Relist {
     pub fn every(interval: Duration) -> Self {
         Self {
             interval,
-            now: Arc::default(),
+            now: watch::Sender::default(),
         }
     }
 
-    /// All of them, now: what they show can't be so.
+    /// All that are not being listed, now: what they show can't be so.
     pub fn now(&self) {
-        self.now.notify_waiters();
+        self.now.send_replace(());
     }
 
-    async fn due(self) {
-        tokio::select! {
-            () = tokio::time::sleep(self.interval) => {}
-            () = self.now.notified() => {}
+    /// Ends a watch when it is to start again. A listing takes as long as it takes: it is given up only when nothing is
+    /// heard of it for that long.
+    fn end<S>(self, events: S) -> impl Stream<Item = S::Item>
+    where
+        S: Stream<Item = Result<watcher::Event<DynamicObject>, watcher::Error>> + Send + 'static,
+    {
+        let watch = Watch {
+            events: events.boxed(),
+            asked: self.now.subscribe(),
+            due: Instant::now() + self.interval,
+            is_listed: false,
+        };
+        futures::stream::unfold(watch, move |mut watch| async move {
+            let event = tokio::select! {
+                event = watch.events.next() => event?,
+                () = tokio::time::sleep_until(watch.due) => return None,
+                _ = watch.asked.changed(), if watch.is_listed => return None,
+            };
+            if let Ok(event) = &event {
+                watch.heard(event, Instant::now() + self.interval);
+            }
+            Some((event, watch))
+        })
+    }
+}
+
+/// A watch until it is to start again.
+struct Watch<E> {
+    events: futures::stream::BoxStream<'static, E>,
+    asked: watch::Receiver<()>,
+    due: Instant,
+    is_listed: bool,
+}
+
+impl<E> Watch<E> {
+    /// Takes in what came, and when it would be due if it were listed now.
+    fn heard(&mut self, event: &watcher::Event<DynamicObject>, due: Instant) {
+        match event {
+            watcher::Event::Init | watcher::Event::InitApply(_) => {
+                (self.is_listed, self.due) = (false, due);
+            }
+            watcher::Event::InitDone => {
+                self.asked.mark_unchanged();
+                (self.is_listed, self.due) = (true, due);
+            }
+            watcher::Event::Apply(_) | watcher::Event::Delete(_) => {}
         }
     }
 }
 
 /// A watch that starts again with a listing: a delete that a watch lost, or a watch that has fallen
-/// silent, is noticed by then. `begun` says when the listing was started.
-fn relisting(
-    api: Api<DynamicObject>,
-    relist: Relist,
-    begun: Arc<Mutex<Moment>>,
-    clock: Clock,
-) -> impl Stream<Item = Result<watcher::Event<DynamicObject>, watcher::Error>> {
-    futures::stream::repeat(()).flat_map(move |()| {
-        *begun.lock().unwrap_or_else(PoisonError::into_inner) = clock.moment();
-        watcher(api.clone(), watcher::Config::default().page_size(PAGE))
-            .default_backoff()
-            .take_until(relist.clone().due())
-    })
+/// silent, is noticed by then.
+fn relisting<S>(watches: impl Fn() -> S, relist: Relist) -> impl Stream<Item = S::Item>
+where
+    S: Stream<Item = Result<watcher::Event<DynamicObject>, watcher::Error>> + Send + 'static,
+{
+    futures::stream::repeat(()).flat_map(move |()| relist.clone().end(watches()))
 }
 
 /// Which access knows a grant, by the grant's uid.
@@ -185,7 +230,7 @@ impl Index {
         match event {
             watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
                 let name = object.metadata.name.clone().unwrap_or_default();
-                self.set(name, grants_of(object).map(|grant| grant.uid).collect());
+                self.set(name, &uids(object, "claims"), &uids(object, "ended"));
             }
             watcher::Event::Delete(object) => {
                 self.remove(object.metadata.name.as_deref().unwrap_or_default());
@@ -211,26 +256,38 @@ impl Index {
         let name = access.metadata.name.clone().unwrap_or_default();
         let claims = access.spec.claims.iter().map(|claim| claim.uid.clone());
         let ended = access.spec.ended.iter().map(|ended| ended.uid.clone());
-        self.set(name, claims.chain(ended).collect());
+        self.set(
+            name,
+            &claims.collect::<Vec<_>>(),
+            &ended.collect::<Vec<_>>(),
+        );
     }
 
-    fn set(&self, name: String, uids: Vec<String>) {
+    /// A grant that was pointed elsewhere while it was being claimed is known to two: to one as ended.
+    fn set(&self, name: String, claims: &[String], ended: &[String]) {
+        self.remove(&name);
         let mut maps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for uid in maps.uids_of.remove(&name).unwrap_or_default() {
-            maps.access_of.remove(&uid);
-        }
-        for uid in &uids {
+        for uid in claims {
             maps.access_of.insert(uid.clone(), name.clone());
         }
-        maps.uids_of.insert(name, uids);
+        for uid in ended {
+            maps.access_of.entry(uid.clone()).or_insert(name.clone());
+        }
+        maps.uids_of.insert(name, [claims, ended].concat());
     }
 
     fn remove(&self, name: &str) {
         let mut maps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for uid in maps.uids_of.remove(name).unwrap_or_default() {
-            maps.access_of.remove(&uid);
+            if maps.access_of.get(&uid).is_some_and(|known| known == name) {
+                maps.access_of.remove(&uid);
+            }
         }
     }
+}
+
+fn uids(access: &DynamicObject, list: &str) -> Vec<String> {
+    named_in(access, list).map(|grant| grant.uid).collect()
 }
 
 /// A grant that an access names.
@@ -246,23 +303,25 @@ pub struct NamedGrant {
 
 /// The grants that an access names, read from raw JSON.
 pub fn grants_of(access: &DynamicObject) -> impl Iterator<Item = NamedGrant> + '_ {
-    ["claims", "ended"].into_iter().flat_map(move |list| {
-        let entries = access
-            .data
-            .pointer(&format!("/spec/{list}"))
-            .and_then(Value::as_array);
-        entries.into_iter().flatten().filter_map(|entry| {
-            let text = |pointer: &str| {
-                entry
-                    .pointer(pointer)
-                    .and_then(Value::as_str)
-                    .map(str::to_owned)
-            };
-            Some(NamedGrant {
-                uid: text("/uid")?,
-                namespace: text("/grant/namespace")?,
-                name: text("/grant/name")?,
-            })
+    let lists = ["claims", "ended"].into_iter();
+    lists.flat_map(move |list| named_in(access, list))
+}
+
+fn named_in<'a>(
+    access: &'a DynamicObject,
+    list: &str,
+) -> impl Iterator<Item = NamedGrant> + use<'a> {
+    let entries = access.data.pointer(&format!("/spec/{list}"));
+    let entries = entries.and_then(Value::as_array);
+    entries.into_iter().flatten().filter_map(|entry| {
+        let text = |pointer: &str| {
+            let text = entry.pointer(pointer).and_then(Value::as_str);
+            text.map(str::to_owned)
+        };
+        Some(NamedGrant {
+            uid: text("/uid")?,
+            namespace: text("/grant/namespace")?,
+            name: text("/grant/name")?,
         })
     })
 }
@@ -270,6 +329,76 @@ pub fn grants_of(access: &DynamicObject) -> impl Iterator<Item = NamedGrant> + '
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    type Event = watcher::Event<DynamicObject>;
+
+    fn object(name: &str) -> DynamicObject {
+        DynamicObject::new(name, &grant_resource())
+    }
+
+    /// Each after its pause in seconds; then nothing, for ever.
+    fn script(events: Vec<(u64, Event)>) -> impl Stream<Item = Result<Event, watcher::Error>> {
+        let events = futures::stream::iter(events).then(|(pause, event)| async move {
+            tokio::time::sleep(Duration::from_secs(pause)).await;
+            Ok(event)
+        });
+        events.chain(futures::stream::pending())
+    }
+
+    async fn lasts(relist: &Relist, events: Vec<(u64, Event)>) -> (u64, usize) {
+        let begun = Instant::now();
+        let count = relist.clone().end(script(events)).count().await;
+        (begun.elapsed().as_secs(), count)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listing_may_take_long_and_a_watch_lasts_for_so_long_after_it() {
+        let relist = Relist::every(Duration::from_mins(4));
+        let page = |seconds| (seconds, Event::InitApply(object("a")));
+        let done = |seconds| (seconds, Event::InitDone);
+        let news = |seconds| (seconds, Event::Apply(object("a")));
+        let init = (0, Event::Init);
+        // Ten minutes of listing, and four of watching, whatever comes.
+        let slow = vec![init.clone(), page(200), page(200), done(200), news(100)];
+        assert_eq!(lasts(&relist, slow).await, (600 + 240, 5));
+        // Of a listing nothing is heard any more.
+        let stuck = vec![init.clone(), page(200)];
+        assert_eq!(lasts(&relist, stuck).await, (200 + 240, 2));
+        assert_eq!(lasts(&relist, vec![init]).await, (240, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_shows_what_can_not_be_ends_and_a_listing_goes_on() {
+        let relist = Relist::every(Duration::from_mins(4));
+        let events = || vec![(0, Event::Init), (100, Event::InitDone)];
+        for (asked, ends) in [(50, 340), (150, 150)] {
+            let asking = async {
+                tokio::time::sleep(Duration::from_secs(asked)).await;
+                relist.now();
+            };
+            let (lasted, ()) = tokio::join!(lasts(&relist, events()), asking);
+            assert_eq!(lasted, (ends, 2), "asked after {asked} s");
+        }
+    }
+
+    #[test]
+    fn of_two_accesses_that_know_a_grant_the_one_with_the_claim_counts() {
+        let index = Index::default();
+        let uid = ["uid".to_owned()];
+        for ended_first in [true, false] {
+            if ended_first {
+                index.set("old".to_owned(), &[], &uid);
+            }
+            index.set("new".to_owned(), &uid, &[]);
+            index.set("old".to_owned(), &[], &uid);
+            assert_eq!(index.access_of("uid").as_deref(), Some("new"));
+            index.remove("old");
+            assert_eq!(index.access_of("uid").as_deref(), Some("new"));
+            index.remove("new");
+            assert_eq!(index.access_of("uid"), None);
+        }
+    }
+
     #[test]
     fn what_others_wrote_into_a_grant_takes_no_room() {
         let mut grant = DynamicObject::new("grant", &grant_resource());

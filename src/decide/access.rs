@@ -4,7 +4,7 @@
 //! ([`Step::Read`], [`Step::Confirm`]), what to write, or what to send after that write. The
 //! executor supplies facts and carries out writes until the answer is [`Step::Rest`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -37,6 +37,8 @@ pub struct Authorities {
     /// Uids of the claims that some Allow policy admits at this moment, and whether it calls the entitlement exclusively
     /// ours.
     pub admitted: BTreeMap<String, bool>,
+    /// Uids of those that one would admit, were the account known not to be the management account.
+    pub in_doubt: BTreeSet<String>,
     /// Why nothing may be given now, whatever the claims say: a policy can't be read.
     pub policies_unreadable: Option<String>,
     /// Nor may anything be given while the machine's clock is known to be wrong.
@@ -369,11 +371,19 @@ impl Life<'_> {
         if found.clock_is_wrong {
             return Err(Step::Rest(Waiting::Clock));
         }
+        let state = self.known.ledger.state;
+        let stands = |claim: &&Claim| match found.evidence.get(&claim.uid) {
+            Some(Evidence::Stands(until)) => Some(*until),
+            _ => None,
+        };
+        let in_doubt =
+            |claim: &&Claim| state != AccessState::Open && found.in_doubt.contains(&claim.uid);
         // For a claim that was never given anything: later the claim counts, whatever becomes of the policy.
-        if self.known.ledger.state != AccessState::Open {
+        if state != AccessState::Open {
             let refused = self.due().filter(|claim| {
                 !found.admitted.contains_key(&claim.uid)
-                    && matches!(found.evidence.get(&claim.uid), Some(Evidence::Stands(_)))
+                    && stands(claim).is_some()
+                    && !in_doubt(claim)
             });
             let (had, had_not): (Vec<_>, Vec<_>) =
                 refused.partition(|claim| claim.granted_time.is_some());
@@ -382,22 +392,25 @@ impl Life<'_> {
                 return Err(Step::Withdraw(uids.collect()));
             }
             // What stood before was removed by others, and nothing admits that it is given by us.
-            if self.known.ledger.state == AccessState::Closed && !had.is_empty() {
+            let is_absent = |reading: &Reading| matches!(reading.seen, Seen::Absent);
+            if state == AccessState::Closed
+                && !had.is_empty()
+                && self.known.reading.is_some_and(is_absent)
+            {
                 let reason = EndReason::RemovedExternally;
                 let ends = had.into_iter().map(|claim| (claim.uid.clone(), reason));
                 return Err(Step::End(ends.collect()));
             }
         }
-        let covered_until = self
-            .due()
-            .filter_map(|claim| match found.evidence.get(&claim.uid) {
-                Some(Evidence::Stands(until)) => Some(*until),
-                _ => None,
-            })
-            .max();
-        covered_until
-            .map(|until| (found, until))
-            .ok_or(Step::Rest(Waiting::Grants))
+        let sure = self.due().filter(|claim| !in_doubt(claim));
+        if let Some(until) = sure.filter_map(|claim| stands(&claim)).max() {
+            return Ok((found, until));
+        }
+        Err(Step::Rest(if self.due().any(|claim| in_doubt(&claim)) {
+            Waiting::Policies("which account is the management account, which a star does not cover, is not known yet".to_owned())
+        } else {
+            Waiting::Grants
+        }))
     }
 
     /// Writes a Delete ahead and sends it. It may not leave any more when the next claim begins.

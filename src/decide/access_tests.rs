@@ -312,6 +312,20 @@ fn what_is_there_is_taken_by_the_word_of_the_policies_of_now() {
     }
 }
 
+fn look(begun: i64, present: bool) -> Reading {
+    let seen = if present {
+        Seen::Present {
+            session_seconds: None,
+        }
+    } else {
+        Seen::Absent
+    };
+    Reading {
+        begun: at(begun),
+        seen,
+    }
+}
+
 /// Who had it once keeps the right to it while it is ours to give. What stood before, and was removed by others, is not.
 #[test]
 fn who_was_given_access_is_not_sent_away_when_the_policy_that_allowed_it_is_gone() {
@@ -343,7 +357,59 @@ fn who_was_given_access_is_not_sent_away_when_the_policy_that_allowed_it_is_gone
         "{given:?}"
     );
     let ended = vec![("a".to_owned(), EndReason::RemovedExternally)];
-    assert_eq!(step(&ledger(vec![had])), Step::End(ended));
+    assert_eq!(step(&ledger(vec![had.clone()])), Step::End(ended));
+    // Somebody has given it once more: it is there, and not ours.
+    let closed = ledger(vec![had]);
+    let present = look(1, true);
+    let found = next(&Known {
+        authorities: Some(&found),
+        now: at(1),
+        ..known(&closed, Some(&present))
+    });
+    match found {
+        Step::Write(found) => assert_eq!(found.origin, Some(Origin::PreExisting)),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A star covers every account but the management account: as long as nobody knows which that is, nothing is given by its
+/// word, and nobody is sent away.
+#[test]
+fn where_nobody_knows_whether_a_policy_admits_it_a_claim_waits() {
+    let found = Authorities {
+        evidence: [("a".to_owned(), Evidence::Stands(at(100)))].into(),
+        in_doubt: ["a".to_owned()].into(),
+        ..Authorities::default()
+    };
+    for granted_time in [None, Some(at(0))] {
+        let claim = Claim {
+            granted_time,
+            ..claim("a", 0, 100)
+        };
+        for present in [true, false] {
+            let reading = look(1, present);
+            let closed = ledger(vec![claim.clone()]);
+            let step = next(&Known {
+                authorities: Some(&found),
+                now: at(1),
+                ..known(&closed, Some(&reading))
+            });
+            assert!(matches!(step, Step::Rest(Waiting::Policies(_))), "{step:?}");
+        }
+        // What was given stays given.
+        let open = BreakglassAccessSpec {
+            state: AccessState::Open,
+            origin: Some(Origin::Created),
+            ..ledger(vec![claim])
+        };
+        let absent = look(1, false);
+        let step = next(&Known {
+            authorities: Some(&found),
+            now: at(1),
+            ..known(&open, Some(&absent))
+        });
+        assert!(matches!(step, Step::Send(_, Operation::Create)), "{step:?}");
+    }
 }
 
 #[test]

@@ -349,7 +349,7 @@ fn reason_of(reason: EndReason) -> (&'static str, &'static str) {
         EndReason::DeniedByPolicy => ("DeniedByPolicy", "A Deny policy ended the grant"),
         EndReason::RemovedExternally => (
             "RemovedExternally",
-            "Somebody removed the access in AWS, and the policy lets that end the grant",
+            "Somebody removed the access in AWS, and no policy has it given again",
         ),
         EndReason::EndedBefore => ("Ended", "The grant had ended before"),
     }

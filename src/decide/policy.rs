@@ -43,6 +43,17 @@ pub struct Protected {
     pub management: Management,
 }
 
+impl Protected {
+    /// The same, were none of the accounts in question the management account.
+    #[must_use]
+    pub fn but_management(&self) -> Self {
+        Self {
+            accounts: self.accounts.clone(),
+            management: Management::Account(String::new()),
+        }
+    }
+}
+
 /// What is known of the organization's management account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Management {

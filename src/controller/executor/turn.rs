@@ -14,6 +14,7 @@ use crate::aws::Seen;
 use crate::clock::after;
 use crate::decide::access::{Known, Reading, Step, Waiting, next};
 use crate::decide::ledger::{Purpose, end, purpose};
+use crate::decide::policy::Management;
 
 /// No turn of the protocol takes more steps; a turn that would is decided again later.
 const MOST_STEPS: usize = 12;
@@ -146,9 +147,17 @@ async fn next_step(context: &Context, access: &BreakglassAccess) -> Result<Step,
             // A start may be slow. What rests on all that there is can wait for it.
             Step::Confirm if !context.synced() => return Ok(Step::Rest(not_yet(context))),
             Step::Confirm if authorities.is_none() => {
-                let protected = context.protected();
-                let mut found =
-                    quorum::authorities(&context.cluster, &access.spec, &protected).await?;
+                let ask = async || {
+                    let protected = context.protected();
+                    quorum::authorities(&context.cluster, &access.spec, &protected).await
+                };
+                let mut found = Box::pin(ask()).await?;
+                // A star in a policy may cover the account after all.
+                if !found.in_doubt.is_empty()
+                    && Box::pin(context.aws.learn_management()).await != Management::Unknown
+                {
+                    found = Box::pin(ask()).await?;
+                }
                 found.clock_is_wrong = context.clock.differences().correction().is_some();
                 authorities = Some(found);
             }

@@ -60,6 +60,8 @@ pub enum Ending {
     Html(u16),
     /// Half of the answer, as from a proxy that was cut off.
     Truncated,
+    /// JSON that is no object of Kubernetes, as if all were well: from a proxy that says it is being serviced.
+    Foreign,
 }
 
 /// What happens to one event of a watch.

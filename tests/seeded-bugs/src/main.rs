@@ -13,9 +13,9 @@ use seeded_bugs::trial::{Bench, Verdict};
 /// Puts known bugs into the program, one at a time, and tells which test notices.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Only bugs whose names contain this.
-    #[arg(long, default_value = "")]
-    only: String,
+    /// Only bugs whose names contain this, or another of these.
+    #[arg(long)]
+    only: Vec<String>,
     /// Only bugs that the table does not know as noticed.
     #[arg(long)]
     missing: bool,
@@ -39,7 +39,10 @@ fn main() -> Result<ExitCode> {
     let mut table = Table::read(&root);
     let wanted: Vec<_> = bugs
         .iter()
-        .filter(|bug| bug.name.contains(&args.only))
+        .filter(|bug| {
+            let is_meant = |words: &String| bug.name.contains(words);
+            args.only.is_empty() || args.only.iter().any(is_meant)
+        })
         .filter(|bug| !args.missing || table.noticed(bug).is_none())
         .collect();
     ensure!(!wanted.is_empty(), "no such bug");

@@ -317,6 +317,7 @@ pub fn life(name: &'static str, mut deeds: Vec<(Second, Deed)>) -> Life {
         lease: 120,
         delegated: false,
         lag: 0,
+        api_latency: 0,
         crowd: 0,
         audit_fails: false,
         cloud: Cloud {

@@ -65,6 +65,9 @@ struct Args {
     what: What,
 }
 
+/// After so many stories it is told how it goes.
+const EVERY: u64 = 250;
+
 /// What is played, and what is done to it.
 #[derive(Debug, clap::Args)]
 struct What {
@@ -116,6 +119,7 @@ fn main() -> ExitCode {
     let next = AtomicU64::new(args.from);
     let stories = args.what.life.as_ref().map_or(args.seeds, |_| 1);
     let end = args.from + stories;
+    let played = AtomicU64::new(0);
     let (total, broken) = (Mutex::new(Report::default()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..jobs {
@@ -140,10 +144,12 @@ fn main() -> ExitCode {
                         let mut broken = broken.lock().unwrap_or_else(PoisonError::into_inner);
                         broken.push((seed, violation.rule));
                     }
-                    total
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .add(&report);
+                    let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+                    total.add(&report);
+                    let played = played.fetch_add(1, Ordering::Relaxed) + 1;
+                    if played.is_multiple_of(EVERY) && played < stories {
+                        tell(&total, played, begun.elapsed());
+                    }
                 }
             });
         }

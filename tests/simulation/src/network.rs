@@ -16,15 +16,18 @@ pub struct Network(Arc<Mutex<Lines>>);
 #[derive(Debug)]
 struct Lines {
     random: Random,
+    /// Longest time that a call to the API server takes, in milliseconds.
+    api_latency: u64,
     api: Vec<(Second, Trouble<Api>)>,
     aws: Vec<(Second, Trouble<Aws>)>,
 }
 
 impl Network {
-    /// All is well.
-    pub fn new(random: Random) -> Self {
+    /// All is well. A call to the API server takes so many milliseconds at most.
+    pub fn new(random: Random, api_latency: u64) -> Self {
         Self(Arc::new(Mutex::new(Lines {
             random,
+            api_latency,
             api: Vec::new(),
             aws: Vec::new(),
         })))
@@ -51,6 +54,17 @@ impl Network {
         lines.aws.clear();
     }
 
+    /// How long a call to the API server is on its way, and its answer, where nothing goes wrong.
+    pub fn api_latency(&self) -> (Duration, Duration) {
+        let lines = &mut *self.lock();
+        let half = lines.api_latency / 2;
+        if half == 0 {
+            return (Duration::ZERO, Duration::ZERO);
+        }
+        let mut way = || Duration::from_millis(lines.random.between(0, half));
+        (way(), way())
+    }
+
     /// What becomes of a call to the API server.
     pub fn api_fate(&self, replica: usize, now: Second, call: &Call) -> ApiFate {
         let lease = call.resource == "leases";
@@ -58,7 +72,7 @@ impl Network {
             .api_trouble(replica, now, |trouble| {
                 let write = call.is_write();
                 match trouble.kind {
-                    Api::NoLease => lease,
+                    Api::NoLease | Api::LeaseFails => lease,
                     Api::NoRights(kind) => call.resource == kind,
                     Api::Initializing => matches!(call.verb, Verb::List | Verb::Watch),
                     Api::EventLost
@@ -68,7 +82,9 @@ impl Network {
                     | Api::WatchExpired => false,
                     Api::Conflict | Api::Forbidden => write && !lease,
                     // The library begins a watch that ends at once again at once.
-                    Api::Truncated => call.verb != Verb::Watch && (write || !trouble.only_writes),
+                    Api::Truncated | Api::Foreign => {
+                        call.verb != Verb::Watch && (write || !trouble.only_writes)
+                    }
                     Api::StatusConflict => write && call.subresource.as_deref() == Some("status"),
                     _ => write || !trouble.only_writes,
                 }
@@ -152,12 +168,16 @@ fn api_fate(kind: Api) -> ApiFate {
     match kind {
         Api::Refused(429) => status(429, "TooManyRequests"),
         Api::Refused(503) => status(503, "ServiceUnavailable"),
-        Api::Refused(_) => status(500, "InternalError"),
+        Api::LeaseFails | Api::Refused(_) => status(500, "InternalError"),
         Api::Conflict | Api::StatusConflict => status(409, "Conflict"),
         Api::NoLease | Api::NoRights(_) | Api::Forbidden => status(403, "Forbidden"),
         Api::Initializing => refused(429, "TooManyRequests", "storage is (re)initializing"),
         Api::Page(code) => ApiFate {
             instead: Some(ApiEnding::Html(code)),
+            ..ApiFate::default()
+        },
+        Api::Foreign => ApiFate {
+            instead: Some(ApiEnding::Foreign),
             ..ApiFate::default()
         },
         Api::Truncated => ApiFate {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::checker::Violation;
+use crate::checker::{Question, Violation};
 use crate::story::Second;
 
 /// How a story went.
@@ -16,6 +16,8 @@ pub struct Report {
     pub residues: BTreeMap<&'static str, u64>,
     /// How often each rule was asked where it could have been broken.
     pub asked: BTreeMap<&'static str, u64>,
+    /// The same by question.
+    pub questions: BTreeMap<Question, u64>,
     /// Seconds from each end to the first delete for it.
     pub lateness: Vec<i64>,
     /// How long it lasted.
@@ -61,6 +63,9 @@ impl Report {
         }
         for (what, count) in &other.asked {
             *self.asked.entry(what).or_default() += count;
+        }
+        for (question, count) in &other.questions {
+            *self.questions.entry(*question).or_default() += count;
         }
         self.lateness.extend(&other.lateness);
         self.seconds += other.seconds;

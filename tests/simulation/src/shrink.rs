@@ -4,11 +4,12 @@ use crate::stage::{Direction, play};
 use crate::story::{Cloud, Setting, Story};
 
 /// What may be left out of the world that it plays in.
-const SIMPLER: [fn(&mut Setting); 14] = [
+const SIMPLER: [fn(&mut Setting); 15] = [
     |setting| setting.cloud = Cloud::default(),
     |setting| setting.replicas = 1,
     |setting| setting.delegated = false,
     |setting| setting.lag = 0,
+    |setting| setting.api_latency = 0,
     |setting| setting.audit_fails = false,
     |setting| setting.cloud.crowded = false,
     |setting| setting.cloud.tags_fail = false,

@@ -198,8 +198,9 @@ impl Stage {
         for definition in breakglass::api::crds::all().expect("the definitions") {
             api.define(definition).expect("a definition");
         }
-        let network = Network::new(random.split(1));
-        let checker = Checker::new(api.clone(), aws.clone(), base, story);
+        let network = Network::new(random.split(1), story.setting.api_latency);
+        let dies = !direction.crash_at.is_empty() || direction.hold.is_some();
+        let checker = Checker::new(api.clone(), aws.clone(), base, story, dies);
         let (observer, crashes) =
             Observer::new(network.clone(), checker, direction, story.longest_way());
         let observer = Arc::new(observer);
@@ -539,6 +540,7 @@ impl Stage {
         report.residues = std::mem::take(&mut seen.checker.residues);
         report.lateness = std::mem::take(&mut seen.checker.lateness);
         report.asked = std::mem::take(&mut seen.checker.asked);
+        report.questions = std::mem::take(&mut seen.checker.questions);
         report.seconds = self.now();
         report.seed = story.seed;
         report

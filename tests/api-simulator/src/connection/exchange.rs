@@ -137,7 +137,7 @@ impl Connection {
                 let answer = Answer::json(200, Value::Null);
                 Ok(self.whole(&answer, Bytes::from_static(b"{\"kind\":\"Sta")))
             }
-            (ending @ (Ending::Status { .. } | Ending::Html(_)), _) => {
+            (ending @ (Ending::Status { .. } | Ending::Html(_) | Ending::Foreign), _) => {
                 let answer = ending.answer().ok_or(Reset)?;
                 Ok(self.whole(&answer, answer.bytes()))
             }

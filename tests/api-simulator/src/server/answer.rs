@@ -254,6 +254,7 @@ impl Ending {
                 message,
             } => Some(Answer::failure(*code, reason, message, None)),
             Self::Html(code) => Some(Answer::html(*code)),
+            Self::Foreign => Some(Answer::json(200, json!({"message": "in maintenance"}))),
             Self::Reset | Self::Hang | Self::Truncated => None,
         }
     }

@@ -5,7 +5,7 @@ use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Checker;
-use super::grants::{Asked, GrantHistory, Said};
+use super::grants::{Asked, GrantHistory, PolicySet, Said};
 use super::rows::Key;
 
 /// A person and an entitlement, as a tuple names them and as a grant asks for them.
@@ -151,6 +151,26 @@ impl Checker {
         instants
             .into_iter()
             .find(|at| self.must_be_over(tuple, (uid, None), after(at).min(now), now))
+    }
+
+    /// Whether a policy admitted at some time in the span what its grant asked for, and says so.
+    pub(super) fn was_admitted_by(
+        &self,
+        uid: &str,
+        from: Timestamp,
+        to: Timestamp,
+        says_so: impl Fn(&PolicySet, &str, &Asked) -> bool,
+    ) -> bool {
+        let Some(history) = self.written.grants.get(uid) else {
+            return false;
+        };
+        history.during(from, to).any(|said| match said {
+            Said::Asks(asked) => {
+                let mut policies = self.written.policies(from, to);
+                policies.any(|set| says_so(set, &history.namespace, asked))
+            }
+            _ => false,
+        })
     }
 
     /// Whether the claim's time, or what its grant asked for of late, is over.

@@ -18,6 +18,7 @@ impl Checker {
         self.look_at_aws();
         let now = self.aws.now();
         self.ask_what_is_wanted(now);
+        self.ask_for_late_ones(now);
         if now <= self.settled_since() {
             return;
         }

@@ -290,24 +290,33 @@ impl PolicySet {
 
     /// Whether some policy admits it until then, and nothing stands against it.
     pub fn admits(&self, namespace: &str, asked: &Asked, expiry: Timestamp) -> bool {
-        self.lets_pass(namespace, asked)
-            && self.readable.iter().any(|policy| {
-                policy.effect == Effect::Allow
-                    && policy::matches(policy, namespace, asked)
-                    && short_enough(policy, asked, expiry)
-            })
+        self.lets_pass(namespace, asked) && self.admitting(namespace, asked, expiry).is_some()
     }
 
-    /// Whether some policy lets what is taken away by hand end its claim.
-    pub fn ends_on_removal(&self) -> bool {
-        let mut policies = self.readable.iter();
-        policies.any(|policy| policy.on_external_removal == OnExternalRemoval::End)
+    /// The policy that admits it until then: the first of them by name.
+    fn admitting(
+        &self,
+        namespace: &str,
+        asked: &Asked,
+        expiry: Timestamp,
+    ) -> Option<&BreakglassPolicySpec> {
+        self.readable.iter().find(|policy| {
+            policy.effect == Effect::Allow
+                && policy::matches(policy, namespace, asked)
+                && short_enough(policy, asked, expiry)
+        })
     }
 
-    /// Whether some policy says that its entitlements are given by nobody else.
-    pub fn is_exclusive(&self) -> bool {
-        let mut policies = self.readable.iter();
-        policies.any(|policy| policy.ownership == Ownership::Exclusive)
+    /// Whether the policy that admits it lets what is taken away by hand end its claim.
+    pub fn ends_on_removal(&self, namespace: &str, asked: &Asked) -> bool {
+        let policy = self.admitting(namespace, asked, asked.spec.expiry_time);
+        policy.is_some_and(|policy| policy.on_external_removal == OnExternalRemoval::End)
+    }
+
+    /// Whether the policy that admits it says that its entitlements are given by nobody else.
+    pub fn is_exclusive(&self, namespace: &str, asked: &Asked) -> bool {
+        let policy = self.admitting(namespace, asked, asked.spec.expiry_time);
+        policy.is_some_and(|policy| policy.ownership == Ownership::Exclusive)
     }
 }
 

@@ -270,8 +270,9 @@ impl Checker {
     /// Whether it was to end before it was ever claimed, and a controller knows: only a status remembers that.
     fn ended_unclaimed(&self, claim: &Claim) -> bool {
         let history = self.written.grants.get(&claim.uid);
-        history.is_some_and(|history| history.seen_to_end && !history.forged)
-            && self.restored.is_none()
+        history.is_some_and(|history| {
+            history.seen_to_end && !history.forged && history.made() > self.restored
+        })
     }
 
     /// Whether that grant claims another tuple.
@@ -304,8 +305,8 @@ impl Checker {
     fn was_removed(&self, claim: &Claim, key: &Key, now: Timestamp) -> bool {
         let row = self.rows.get(key);
         let claimed = self.claimed.get(&claim.uid).copied().unwrap_or(self.begin);
-        let mut policies = self.written.policies(claimed - TURN, now);
-        let ends = policies.any(PolicySet::ends_on_removal);
+        let ends =
+            self.was_admitted_by(&claim.uid, claimed - TURN, now, PolicySet::ends_on_removal);
         // What we took away before a backup was put back that does not know it is missing too.
         let forgotten = |row: &Row| !row.present && self.restored.is_some_and(|at| row.since <= at);
         let taken = |row: &Row| row.taken_by_others.is_some_and(|at| at >= claimed - TURN);

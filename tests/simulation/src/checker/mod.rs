@@ -141,6 +141,8 @@ pub struct Checker {
     /// All names under which the ledger has ever known a tuple.
     known_as: BTreeMap<Key, Vec<Tuple>>,
     rows: BTreeMap<Key, Row>,
+    /// When what we gave came though nobody was to have it any more.
+    uncovered: BTreeMap<Key, Timestamp>,
     /// By process, service, and account of the credentials.
     lines: BTreeMap<(String, Service, String), Line>,
     /// Since when no trouble, and no crash, has kept a controller from its work.
@@ -184,11 +186,22 @@ pub struct Checker {
     pub lateness: Vec<i64>,
     /// How often each rule was asked where it could have been broken.
     pub asked: BTreeMap<&'static str, u64>,
+    /// The same by question: file and line.
+    pub questions: BTreeMap<Question, u64>,
 }
 
+/// Where a question stands in the code: file and line.
+pub type Question = (&'static str, u32);
+
 impl Checker {
-    /// Before anything has happened.
-    pub fn new(api: ApiSimulator, aws: Simulator, begin: Timestamp, story: &Story) -> Self {
+    /// Before anything has happened. `dies` says whether a controller will die or stand still.
+    pub fn new(
+        api: ApiSimulator,
+        aws: Simulator,
+        begin: Timestamp,
+        story: &Story,
+        dies: bool,
+    ) -> Self {
         let setting = &story.setting;
         let cloud = &setting.cloud;
         let seconds =
@@ -203,7 +216,7 @@ impl Checker {
             iam_staleness: millis(cloud.iam_staleness),
             settings: setting.settings.clone(),
             lease: seconds(setting.lease),
-            promptness: story.promptness().map(seconds),
+            promptness: story.promptness(dies).map(seconds),
             delegated: setting.delegated,
             readings: Readings::default(),
             written: Written::default(),
@@ -235,6 +248,8 @@ impl Checker {
             residues: BTreeMap::new(),
             lateness: Vec::new(),
             asked: BTreeMap::new(),
+            questions: BTreeMap::new(),
+            uncovered: BTreeMap::new(),
         }
     }
 
@@ -247,12 +262,11 @@ impl Checker {
             "breakglassgrants" => {
                 let by_controller = is_controller(&commit.actor);
                 self.on_written(now, by_controller, before, after);
-                if let (true, Some(before), Some(after)) = (by_controller, before, after) {
-                    self.ask(
-                        "R9",
-                        held_by_others(before) == held_by_others(after),
-                        || format!("the finalizers of others change: {before} {after}"),
-                    );
+                if let Some(before) = before.filter(|_| by_controller) {
+                    let others = after.map(held_by_others).unwrap_or_default();
+                    self.ask("R9", held_by_others(before) == others, || {
+                        format!("the finalizers of others change: {before} {after:?}")
+                    });
                 }
                 match after {
                     Some(grant) if by_controller => self.promises.read(grant),
@@ -417,8 +431,12 @@ impl Checker {
     }
 
     /// Counts that a rule was asked; and if it does not hold, why.
+    #[track_caller]
     fn ask(&mut self, rule: &'static str, holds: bool, what: impl FnOnce() -> String) {
         *self.asked.entry(rule).or_default() += 1;
+        let question = std::panic::Location::caller();
+        let question = (question.file(), question.line());
+        *self.questions.entry(question).or_default() += 1;
         if !holds {
             self.violated(rule, what());
         }

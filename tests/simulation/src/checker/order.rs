@@ -117,7 +117,8 @@ impl Checker {
         let Some(ledger) = self.ledgers.get(name) else {
             return;
         };
-        let undisturbed_since = self.undisturbed_since(&Key::from(&ledger.spec().tuple));
+        let key = Key::from(&ledger.spec().tuple);
+        let undisturbed_since = self.undisturbed_since(&key);
         let Some(ledger) = self.ledgers.get_mut(name) else {
             return;
         };
@@ -125,8 +126,8 @@ impl Checker {
             let since = ledger.waiting.remove(&claim.uid)?;
             Some((since.max(claim.start_time), &claim.grant.name))
         });
-        let Some((since, who)) = waited.min().filter(|(since, _)| *since > undisturbed_since)
-        else {
+        let waited = waited.map(|(since, who)| (since, who.clone())).min();
+        let Some((since, who)) = waited.filter(|(since, _)| *since > undisturbed_since) else {
             return;
         };
         let Some(line) = self.lines.get(&line_of(run, call)) else {
@@ -138,6 +139,14 @@ impl Checker {
             self.ask("L3", sent.deletes <= most, || {
                 let deletes = sent.deletes;
                 format!("{who} waited since {since}, and {deletes} deletes went before")
+            });
+        }
+        if self.is_stuck_elsewhere(&key) {
+            let waited = self.aws.now().duration_since(since).as_secs();
+            let most = TURN + sent.calls / PACE;
+            self.ask("L4", waited <= most, || {
+                let calls = sent.calls;
+                format!("{who} waited since {since}, and only others are stuck: {waited} s, {calls} calls")
             });
         }
     }

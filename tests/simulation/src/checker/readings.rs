@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_simulator::GateCall;
+use breakglass::api::access::Operation;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -81,13 +82,19 @@ impl Checker {
         let window =
             SignedDuration::try_from(window).unwrap_or_default() - SignedDuration::from_secs(1);
         let created = self.created.get(key).copied().unwrap_or(self.begin);
+        // What was read before a Delete was announced says nothing of it.
+        let attempts = self.ledgers.get(name).into_iter();
+        let attempts = attempts.flat_map(|ledger| ledger.attempts.values());
+        let deletes = attempts.filter(|announced| announced.attempt.operation == Operation::Delete);
+        let announced = deletes.map(|announced| announced.at).max();
+        let announced = announced.filter(|at| *at >= created);
         // A copy may be so old that it has not seen it come.
         let given = row.given.map(|given| given + self.staleness(key));
         let all = self.readings.0.get(&Reading::from(key));
         let shown: Vec<_> = all
             .into_iter()
             .flatten()
-            .filter(|at| **at >= created)
+            .filter(|at| **at >= announced.unwrap_or(created))
             .filter(|at| given.is_none_or(|given| **at <= given) || **at >= row.since - ON_ITS_WAY)
             .collect();
         let apart = match (shown.first(), shown.last()) {

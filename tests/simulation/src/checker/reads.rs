@@ -7,9 +7,9 @@ use breakglass::api::access::{BreakglassAccess, Claim, EndReason, Operation};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::grants::{Said, Written, said};
+use super::grants::{Asked, GrantHistory, Said, Written, asked, is_revoked, said};
 use super::readings::ON_ITS_WAY;
-use super::{Checker, TURN};
+use super::{Checker, TURN, says_ended};
 
 const GRANTS: &str = "breakglassgrants";
 const ACCESSES: &str = "breakglassaccesses";
@@ -164,8 +164,15 @@ impl Reads {
 }
 
 impl Reads {
-    /// Whether it has read that grant of late, and the policies where these are the reason.
-    fn rest_on(&self, actor: &str, claim: &Claim, reason: EndReason, now: Timestamp) -> bool {
+    /// Whether what it has read of late, the grant and the policies, is a reason of that kind.
+    fn rest_on(
+        &self,
+        actor: &str,
+        claim: &Claim,
+        reason: EndReason,
+        written: &Written,
+        now: Timestamp,
+    ) -> bool {
         let Some(reader) = self.0.get(actor) else {
             return false;
         };
@@ -177,10 +184,36 @@ impl Reads {
         };
         let (namespace, name) = (&claim.grant.namespace, &claim.grant.name);
         let is_it = |asked: &(String, String)| asked.0 == *namespace && asked.1 == *name;
-        let grant =
-            of_late().any(|read| read.resource == GRANTS && read.asked.as_ref().is_some_and(is_it));
-        let policies = of_late().any(|read| read.resource == POLICIES && read.asked.is_none());
-        grant && (policies || reason != EndReason::DeniedByPolicy)
+        let mut grants = of_late()
+            .filter(|read| read.resource == GRANTS && read.asked.as_ref().is_some_and(is_it));
+        let denies = |asked: &Asked| {
+            of_late().any(|read| match &read.shown {
+                Some(Shown::List(versions)) if read.resource == POLICIES => written
+                    .policies_of(versions)
+                    .is_some_and(|set| set.denies(namespace, asked)),
+                _ => false,
+            })
+        };
+        let elsewhere = |asked: &Asked| {
+            let history = written.grants.get(&claim.uid);
+            let mut before = history.into_iter().flat_map(GrantHistory::ever_asked);
+            before.any(|before| before.pinned() != asked.pinned())
+        };
+        grants.any(|read| match &read.shown {
+            Some(Shown::Object(object)) if identity(object).0 == claim.uid => {
+                let asked = asked(object);
+                match reason {
+                    EndReason::Deleted => object.pointer("/metadata/deletionTimestamp").is_some(),
+                    EndReason::RevokedByRequest => is_revoked(object),
+                    EndReason::EndedBefore => says_ended(object),
+                    EndReason::DeniedByPolicy => asked.is_some_and(|asked| denies(&asked)),
+                    EndReason::TargetChanged => asked.is_some_and(|asked| elsewhere(&asked)),
+                    EndReason::Expired | EndReason::RemovedExternally => true,
+                }
+            }
+            // Another has its name, or nothing.
+            _ => reason == EndReason::Deleted,
+        })
     }
 }
 
@@ -288,10 +321,10 @@ impl Checker {
         now: Timestamp,
     ) {
         self.look_at_reads();
-        let read = self.reads.rest_on(actor, claim, reason, now);
+        let read = self.reads.rest_on(actor, claim, reason, &self.written, now);
         self.ask("R6", read, || {
             let name = &claim.grant.name;
-            format!("{name} was ended early ({reason:?}) by {actor}, who had not read what that rests on")
+            format!("{name} was ended early ({reason:?}) by {actor}, who had not read what such an end rests on")
         });
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_simulator::{AccessTuple, Author, Effect};
+use breakglass::api::access::Claim;
 use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
 
@@ -56,6 +57,9 @@ impl From<&AccessTuple> for Key {
 
 /// A call arrives within that time, and what it asks for has happened.
 const ARRIVES_WITHIN: SignedDuration = SignedDuration::from_mins(15);
+
+/// Who waits for what may still come looks every minute. Then come the calls and their turn.
+const SEEN_WITHIN: SignedDuration = SignedDuration::from_secs(150);
 
 /// What became of a tuple.
 #[derive(Clone, Debug)]
@@ -116,6 +120,19 @@ impl Checker {
         if by_us && !effect.present {
             self.on_taken_by_us(&key, before.as_ref(), effect.time);
         }
+        let is_late = self.ledger_of(&key).is_some_and(|(_, ledger)| {
+            let until = effect.time + super::ledgers::CLAIMED_BEFORE;
+            ledger
+                .spec()
+                .claims
+                .iter()
+                .all(|claim| until < claim.start_time)
+        });
+        if by_us && effect.present && is_late {
+            self.uncovered.insert(key.clone(), effect.time);
+        } else {
+            self.uncovered.remove(&key);
+        }
         let ours = self
             .ledger_of(&key)
             .is_some_and(|(_, ledger)| ledger.ours_since.is_some());
@@ -163,6 +180,48 @@ impl Checker {
         self.rows.insert(key, row);
     }
 
+    /// Whether a policy that admitted what it was given for called the entitlement exclusively ours.
+    fn was_exclusive(&self, name: &str, since: Timestamp) -> bool {
+        let spec = self.ledgers.get(name).map(super::ledgers::Ledger::spec);
+        let claims = spec.into_iter().flat_map(|spec| &spec.claims);
+        let ended = spec.into_iter().flat_map(|spec| &spec.ended);
+        let uids = claims.map(|claim| &claim.uid);
+        let mut uids = uids.chain(ended.map(|ended| &ended.uid));
+        let from = since - super::TURN;
+        uids.any(|uid| self.was_admitted_by(uid, from, since, PolicySet::is_exclusive))
+    }
+
+    /// What came late, for nobody any more, is taken away as soon as it can be seen.
+    pub(super) fn ask_for_late_ones(&mut self, now: Timestamp) {
+        let settled = self.settled_since();
+        let asked: Vec<_> = self
+            .uncovered
+            .iter()
+            .filter(|(key, _)| self.all_clocks_are_right() && self.key_is_anybodys(key))
+            .filter_map(|(key, came)| {
+                let (_, ledger) = self.ledger_of(key)?;
+                let covers =
+                    |claim: &Claim| claim.start_time <= now + super::ledgers::CLAIMED_BEFORE;
+                let ended = ledger.spec().ended.iter().map(|ended| ended.time).max()?;
+                let seen = (*came)
+                    .max(ended)
+                    .max(settled)
+                    .max(self.undisturbed_since(key));
+                let late = seen + SEEN_WITHIN + self.staleness(key) < now;
+                let sent = self.deleted.get(key).is_some_and(|sent| sent >= came);
+                (late && !ledger.spec().claims.iter().any(covers)).then(|| (key.clone(), sent))
+            })
+            .collect();
+        for (key, sent) in asked {
+            self.uncovered.remove(&key);
+            self.ask("R2", sent, || {
+                format!(
+                    "{key:?} came when nobody was to have it any more, and nobody takes it away"
+                )
+            });
+        }
+    }
+
     /// A delete of ours took effect.
     fn on_taken_by_us(&mut self, key: &Key, row: Option<&Row>, now: Timestamp) {
         let Some((name, ledger)) = self.ledger_of(key) else {
@@ -207,12 +266,7 @@ impl Checker {
             Some(_) if self.restored.is_some_and(|at| row.since <= at) => {
                 self.residue("given by a person before a ledger was put back by which it is ours");
             }
-            Some(since)
-                if self
-                    .written
-                    .policies(since - super::TURN, since)
-                    .any(PolicySet::is_exclusive) =>
-            {
+            Some(since) if self.was_exclusive(&name, since) => {
                 self.residue("stood before us under an exclusive policy");
             }
             _ => self.violated(

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Checker;
 use super::authority::{Names, OwnNames, names, own};
-use super::grants::{Asked, GrantHistory, PolicySet, Said};
+use super::grants::{Asked, GrantHistory, Said};
 use super::ledgers::CLAIMED_BEFORE;
 use super::rows::Key;
 use crate::cast::{MANAGEMENT, ROLE};
@@ -38,14 +38,11 @@ impl Checker {
             self.changed_by_people,
         ];
         let changed = changed.into_iter().max().unwrap_or(now);
-        if !self.all_clocks_are_right()
+        let reason = !self.all_clocks_are_right()
             || now < changed + STILL_WITHIN
             || self.is_at_a_boundary(now)
-            || !self.all_are_there()
-        {
-            return;
-        }
-        self.ask("L1", false, || {
+            || !self.all_are_there();
+        self.ask("L1", reason, || {
             format!("nothing has changed since {changed}, and it is written: {what}")
         });
     }
@@ -141,7 +138,7 @@ impl Checker {
             let may_end = self
                 .written
                 .policies(wanted.created, now)
-                .any(PolicySet::ends_on_removal);
+                .any(|set| set.ends_on_removal(&history.namespace, wanted));
             if may_end && removed.is_some_and(|at| at >= wanted.created) {
                 continue;
             }

@@ -199,8 +199,9 @@ impl Observer {
     }
 }
 
-impl Lines for Observer {
-    fn api(&self, run: &Run, call: &Call) -> ApiFate {
+impl Observer {
+    /// What becomes of a call to the API server, beside the time that any takes.
+    fn api_fate(&self, run: &Run, call: &Call) -> ApiFate {
         let now = self.now();
         let mut fate = self.network.api_fate(run.replica, now, call);
         let mut seen = self.lock();
@@ -245,6 +246,16 @@ impl Lines for Observer {
                 return ApiFate::reply(api_simulator::Ending::Hang);
             }
         }
+        fate
+    }
+}
+
+impl Lines for Observer {
+    fn api(&self, run: &Run, call: &Call) -> ApiFate {
+        let mut fate = self.api_fate(run, call);
+        let (there, back) = self.network.api_latency();
+        fate.before += there;
+        fate.after += back;
         fate
     }
 

@@ -47,6 +47,7 @@ pub fn calm(seed: u64) -> Story {
     let setting = setting(&mut random);
     let assignment_delay = setting.cloud.assignment_delay;
     let setting = Setting {
+        api_latency: setting.api_latency.min(20),
         cloud: Cloud {
             assignment_delay,
             latency: 100,
@@ -106,6 +107,7 @@ fn setting(random: &mut Random) -> Setting {
         lease: random.pick(&[15, 60, 600, 600, 600, 600, 1200, 1200]),
         delegated: false,
         lag: 0,
+        api_latency: random.pick(&[0, 0, 20, 300, 3_000]),
         crowd: 0,
         audit_fails: false,
         cloud: Cloud {

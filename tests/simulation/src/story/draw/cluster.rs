@@ -58,6 +58,8 @@ pub(super) fn machines(random: &mut Random, setting: &Setting, deeds: &mut Vec<(
             Api::WatchSilent,
             Api::WatchExpired,
             Api::NoLease,
+            Api::LeaseFails,
+            Api::Foreign,
         ]);
         let new = trouble(random, setting, deeds, kind, Deed::ApiTrouble);
         deeds.push(new);

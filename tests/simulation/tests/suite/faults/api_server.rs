@@ -2,6 +2,7 @@
 
 use simulation::cast::{PEOPLE, Target};
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
+use simulation::stage::Direction;
 use simulation::story::{Api, Aws, Deed, Grant, Name, Policy, Trouble};
 
 use super::{MINUTE, api, aws, aws_writes, first, kept, kill, long, name, second};
@@ -123,7 +124,7 @@ fn watches_that_are_told_that_their_history_is_gone_begin_anew() {
 fn a_backup_that_is_put_back_revives_nothing_and_leaves_nothing() {
     for bump in [false, true] {
         for (made, back) in [(2, 3), (2, 7), (6, 8)] {
-            let report = kept(&life(
+            let life = life(
                 "put back from a backup",
                 vec![
                     first(ASSIGNMENT),
@@ -131,9 +132,18 @@ fn a_backup_that_is_put_back_revives_nothing_and_leaves_nothing() {
                     (back * MINUTE, Deed::Restore { bump }),
                     second(9 * MINUTE, None, 11 * MINUTE),
                 ],
-            ));
+            );
+            let told = Direction {
+                trace: true,
+                ..Direction::default()
+            };
+            let report = crate::kept(&life, &told);
             let given = report.asked["R2"];
-            assert!(given >= 2, "{made} {back}: the second is given: {given}");
+            let calls = &report.trace;
+            assert!(
+                given >= 2,
+                "{made} {back} {bump}: the second is given: {given}\n{calls:#?}"
+            );
         }
     }
 }
@@ -199,6 +209,30 @@ fn a_start_waits_for_an_api_server_that_only_a_proxy_answers_for() {
         ));
         assert_eq!(report.asked["R2"], 1, "{kind:?}: given");
         assert_eq!(report.lateness, [0], "{kind:?}: and taken away");
+    }
+}
+
+/// Fault 12. R3, L1.
+#[test]
+fn where_only_leases_can_be_had_no_more_all_else_goes_on() {
+    for kind in [Api::LeaseFails, Api::NoLease] {
+        for replicas in [1, 2] {
+            let mut life = life(
+                "no leases",
+                vec![
+                    first(ASSIGNMENT),
+                    (30, Deed::ApiTrouble(Trouble::new(kind, 14 * MINUTE))),
+                    (2 * MINUTE, Deed::SetRevoked(name(), true)),
+                    second(3 * MINUTE, None, 8 * MINUTE),
+                ],
+            );
+            life.story.setting.replicas = replicas;
+            life.story.setting.lease = 15;
+            let report = kept(&life);
+            assert!(report.asked["R2"] >= 2, "{kind:?}: both were given");
+            let late = report.lateness.iter().max();
+            assert!(late.is_some_and(|late| *late <= 5), "{kind:?}: {report:?}");
+        }
     }
 }
 

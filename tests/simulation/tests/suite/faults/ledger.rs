@@ -17,6 +17,7 @@ fn without_the_ledger_nothing_is_given_and_what_expires_is_taken_away() {
         Api::Page(502),
         Api::Page(404),
         Api::Truncated,
+        Api::Foreign,
         Api::DoneAndRefused,
         Api::Lost,
         Api::Dropped,
@@ -35,6 +36,102 @@ fn without_the_ledger_nothing_is_given_and_what_expires_is_taken_away() {
         let late = report.lateness.iter().max();
         assert!(late.is_some_and(|late| *late <= 60), "{kind:?}: {late:?}");
         assert_eq!(report.asked["R2"], 1, "{kind:?}: only the first was given");
+    }
+}
+
+/// Fault 42. R6.
+#[test]
+fn a_delete_that_aws_refused_without_the_ledger_takes_nothing_from_who_was_given_more_time() {
+    for kind in [Aws::Throttled, Aws::Lost, Aws::Denied] {
+        let told = Direction {
+            trace: true,
+            ..Direction::default()
+        };
+        let mut life = life(
+            "refused without the ledger",
+            vec![
+                first(ASSIGNMENT),
+                aws_writes(4 * MINUTE, kind, 5 * MINUTE),
+                api(4 * MINUTE + 30, Api::Lost, 3 * MINUTE),
+                (5 * MINUTE + 30, Deed::SetExpiry(name(), 14 * MINUTE)),
+            ],
+        );
+        life.story.setting.cloud.latency = 100;
+        let report = crate::kept(&life, &told);
+        let later = |line: &&String| line.as_str() > "2026-01-05T00:05:00Z";
+        let says = |what: &str| {
+            report
+                .trace
+                .iter()
+                .filter(later)
+                .any(|line| line.contains(what))
+        };
+        assert!(says("DeleteAccountAssignment {"), "{kind:?}: it was tried");
+        // It is there all the time, and so it is told.
+        assert!(!says("AWS is being asked to give the access"), "{kind:?}");
+    }
+}
+
+/// Faults 20, 42. R6.
+/// AWS answers only the second of two deletes, and the first comes when the access was given anew.
+#[test]
+fn of_two_deletes_without_the_ledger_the_first_may_come_last() {
+    for target in [GROUP, IAM_GROUP, ASSIGNMENT] {
+        for late in [5 * MINUTE, 9 * MINUTE] {
+            let mut life = life(
+                "a late delete, and no ledger",
+                vec![
+                    first(target),
+                    aws_writes(5 * MINUTE - 5, Aws::Late(late), 12),
+                    api(4 * MINUTE + 30, Api::Lost, 3 * MINUTE),
+                    (6 * MINUTE, Deed::SetExpiry(name(), 40 * MINUTE)),
+                ],
+            );
+            life.story.calm = 60 * MINUTE;
+            kept(&life);
+        }
+    }
+}
+
+/// Faults 12, 42. L5.
+/// Whoever took over has seen the access gone, and goes on saying so when the one before comes back.
+#[test]
+fn who_comes_back_after_another_took_over_does_not_make_an_access_overdue_that_is_gone() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        let mut taken = 0;
+        // Whoever leads.
+        for replica in [0, 1] {
+            let cut_off = |kind| {
+                let trouble = Trouble::new(kind, 9 * MINUTE);
+                Deed::ApiTrouble(Trouble {
+                    replica: Some(replica),
+                    ..trouble
+                })
+            };
+            let mut life = life(
+                "cut off for long",
+                vec![
+                    first(target),
+                    (3 * MINUTE, cut_off(Api::WatchSilent)),
+                    (3 * MINUTE, cut_off(Api::Lost)),
+                ],
+            );
+            life.story.setting.replicas = 2;
+            life.story.setting.lease = 15;
+            let told = Direction {
+                trace: true,
+                ..Direction::default()
+            };
+            let report = crate::kept(&life, &told);
+            taken += usize::from(report.writers.len() > 1);
+            let overdue = |line: &&String| line.contains("RevokeOverdue");
+            let overdue: Vec<_> = report.trace.iter().filter(overdue).collect();
+            assert!(overdue.is_empty(), "{target:?}: {overdue:#?}");
+        }
+        assert!(
+            taken > 0,
+            "{target:?}: one took it away, and then the other"
+        );
     }
 }
 
