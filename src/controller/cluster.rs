@@ -36,7 +36,7 @@ pub enum Error {
     /// The API server refused the call.
     #[error("{0}: {1}")]
     Refused(&'static str, String, u16),
-    /// A ledger entry can't be read: a newer version may have written it.
+    /// What was read makes no sense: a newer version may have written it, or it is not the API server that answers.
     #[error("{0}: {1}")]
     Unreadable(&'static str, String),
 }
@@ -135,8 +135,18 @@ impl Cluster {
 
     /// A grant by quorum read; none if there is none by that name.
     pub async fn grant(&self, grant: &GrantRef) -> Result<Option<DynamicObject>, Error> {
-        let api = self.grants(&grant.namespace);
-        if_there(self.call("read grant", api.get(&grant.name)).await)
+        let (api, operation) = (self.grants(&grant.namespace), "read grant");
+        let read = if_there(self.call(operation, api.get(&grant.name)).await)?;
+        // Raw JSON may be anything: what a proxy says must not pass for another grant of that name.
+        let is_it = |object: &DynamicObject| {
+            let meta = &object.metadata;
+            meta.uid.is_some() && meta.name.as_ref() == Some(&grant.name)
+        };
+        if read.as_ref().is_none_or(is_it) {
+            return Ok(read);
+        }
+        let what = "the answer is not that grant: something before the API server answers";
+        Err(Error::Unreadable(operation, what.to_owned()))
     }
 
     /// An access by quorum read; none if there is none by that name.

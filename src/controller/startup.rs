@@ -50,7 +50,12 @@ pub async fn check(client: &Client) -> Result<(), Error> {
             .to_owned();
         let installed = loop {
             match tokio::time::timeout(TIMEOUT, api.get(&name)).await {
-                Ok(Ok(installed)) => break installed,
+                Ok(Ok(installed)) if installed.metadata.name.as_ref() == Some(&name) => {
+                    break installed;
+                }
+                Ok(Ok(_)) => tracing::warn!(
+                    "something before the API server answers that is no definition; waiting for it"
+                ),
                 // The page of a proxy that does not reach the API server has that code, and no reason.
                 Ok(Err(kube::Error::Api(status))) if status.reason == "NotFound" => {
                     return Err(Error::Missing(name));

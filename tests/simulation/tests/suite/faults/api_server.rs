@@ -202,7 +202,7 @@ fn an_api_server_that_knows_nothing_yet_is_asked_again() {
 /// Neither is the page of a proxy that does not reach it an answer: nothing is missing.
 #[test]
 fn a_start_waits_for_an_api_server_that_only_a_proxy_answers_for() {
-    for kind in [Api::Page(404), Api::Page(502), Api::Forbidden] {
+    for kind in [Api::Page(404), Api::Page(502), Api::Foreign, Api::Forbidden] {
         let report = kept(&life(
             "a proxy answers at the start",
             vec![api(0, kind, 20), first(ASSIGNMENT)],

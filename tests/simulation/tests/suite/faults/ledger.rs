@@ -275,8 +275,12 @@ fn what_is_gone_is_not_deleted_for_ever_while_the_ledger_can_not_be_written() {
 /// Fault 42. R6.
 /// A proxy in front of the API server knows of no object: what it says is not said of any.
 #[test]
-fn a_404_that_is_about_no_object_ends_no_grant() {
-    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+fn what_a_proxy_says_ends_no_grant() {
+    let kinds = [Api::Page(404), Api::Foreign];
+    for (target, kind) in [ASSIGNMENT, GROUP, IAM_GROUP]
+        .into_iter()
+        .flat_map(|target| kinds.map(|kind| (target, kind)))
+    {
         let user = match target {
             IAM_GROUP => "alice",
             _ => ALICE,
@@ -287,7 +291,7 @@ fn a_404_that_is_about_no_object_ends_no_grant() {
                 first(target),
                 (115, Deed::TakeByHand(user, target)),
                 (2 * MINUTE, Deed::AskAgain(name())),
-                api(2 * MINUTE + 2, Api::Page(404), MINUTE),
+                api(2 * MINUTE + 2, kind, MINUTE),
             ],
         ));
         assert_eq!(report.lateness, [0], "{target:?}: it lasts until its end");

