@@ -189,6 +189,7 @@ async fn pin(
         .as_ref()
         .map_err(|why| ResolveError::stalled("InvalidSpec", why.clone()))?;
     let resolved = tokio::select! {
+        biased;
         resolved = context.aws.resolve(&asked.user, &asked.target) => resolved?,
         () = context.shutdown.cancelled() => return Err(AwsError::shutting_down().into()),
     };

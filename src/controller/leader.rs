@@ -120,6 +120,7 @@ pub async fn run(
             None => {}
         }
         tokio::select! {
+            biased;
             () = tokio::time::sleep(part) => {}
             () = shutdown.cancelled() => break,
         }

@@ -153,10 +153,12 @@ pub async fn run(
     let desk = Desk::new(&options.config.settings);
     let aws = Aws::connect(&sdk, &options.config, desk.clone(), clock.clone()).await?;
     tokio::select! {
+        biased;
         checked = startup::check(&client) => checked?,
         () = shutdown.cancelled() => return Ok(()),
     }
     tokio::select! {
+        biased;
         () = clock_guard::begin(&clock, &aws) => {}
         () = shutdown.cancelled() => return Ok(()),
     }

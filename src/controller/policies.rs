@@ -30,6 +30,7 @@ pub async fn run(
     let mut telling = JoinSet::new();
     loop {
         let event = tokio::select! {
+            biased;
             event = events.try_next() => event,
             _ = look.recv() => {
                 // It must not hold up the next policy, a Deny perhaps.

@@ -1,17 +1,20 @@
 //! The watches: raw JSON, without what nobody reads, listed again from time to time.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::future::OptionFuture;
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use kube::ResourceExt;
 use kube::api::Api;
 use kube::core::DynamicObject;
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 use tokio::time::Instant;
 
 use super::cluster::{access_resource, grant_resource};
@@ -138,7 +141,7 @@ fn trim(object: &mut DynamicObject, is_grant: bool) {
 #[derive(Clone, Debug)]
 pub struct Relist {
     interval: Duration,
-    now: watch::Sender<()>,
+    now: Arc<Notify>,
 }
 
 impl Relist {
@@ -146,13 +149,13 @@ impl Relist {
     pub fn every(interval: Duration) -> Self {
         Self {
             interval,
-            now: watch::Sender::default(),
+            now: Arc::default(),
         }
     }
 
     /// All that are not being listed, now: what they show can't be so.
     pub fn now(&self) {
-        self.now.send_replace(());
+        self.now.notify_waiters();
     }
 
     /// Ends a watch when it is to start again. A listing takes as long as it takes: it is given up only when nothing is
@@ -163,18 +166,19 @@ impl Relist {
     {
         let watch = Watch {
             events: events.boxed(),
-            asked: self.now.subscribe(),
             due: Instant::now() + self.interval,
-            is_listed: false,
+            relist: self,
+            asked: None,
         };
-        futures::stream::unfold(watch, move |mut watch| async move {
+        futures::stream::unfold(watch, |mut watch| async move {
             let event = tokio::select! {
-                event = watch.events.next() => event?,
+                biased;
                 () = tokio::time::sleep_until(watch.due) => return None,
-                _ = watch.asked.changed(), if watch.is_listed => return None,
+                () = OptionFuture::from(watch.asked.as_mut()).map(drop), if watch.asked.is_some() => return None,
+                event = watch.events.next() => event?,
             };
             if let Ok(event) = &event {
-                watch.heard(event, Instant::now() + self.interval);
+                watch.heard(event);
             }
             Some((event, watch))
         })
@@ -184,24 +188,23 @@ impl Relist {
 /// A watch until it is to start again.
 struct Watch<E> {
     events: futures::stream::BoxStream<'static, E>,
-    asked: watch::Receiver<()>,
+    relist: Relist,
+    /// When it starts again at the latest.
     due: Instant,
-    is_listed: bool,
+    /// Comes when somebody asks for that; none while it is being listed.
+    asked: Option<Pin<Box<OwnedNotified>>>,
 }
 
 impl<E> Watch<E> {
-    /// Takes in what came, and when it would be due if it were listed now.
-    fn heard(&mut self, event: &watcher::Event<DynamicObject>, due: Instant) {
-        match event {
-            watcher::Event::Init | watcher::Event::InitApply(_) => {
-                (self.is_listed, self.due) = (false, due);
-            }
-            watcher::Event::InitDone => {
-                self.asked.mark_unchanged();
-                (self.is_listed, self.due) = (true, due);
-            }
-            watcher::Event::Apply(_) | watcher::Event::Delete(_) => {}
-        }
+    /// Takes in what came.
+    fn heard(&mut self, event: &watcher::Event<DynamicObject>) {
+        let Relist { interval, now } = &self.relist;
+        self.asked = match event {
+            watcher::Event::Init | watcher::Event::InitApply(_) => None,
+            watcher::Event::InitDone => Some(Box::pin(Arc::clone(now).notified_owned())),
+            watcher::Event::Apply(_) | watcher::Event::Delete(_) => return,
+        };
+        self.due = Instant::now() + *interval;
     }
 }
 

@@ -92,6 +92,7 @@ impl Pace {
                 Answer::Behind => changed.await,
                 Answer::At(free) => {
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep_until(free) => {}
                         () = changed => {}
                     }

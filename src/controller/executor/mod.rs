@@ -52,6 +52,7 @@ pub async fn run(context: Arc<Context>) {
     let mut turns = JoinSet::new();
     loop {
         let turn = tokio::select! {
+            biased;
             turn = context.desk.next() => turn,
             Some(_) = turns.join_next() => continue,
             () = context.shutdown.cancelled() => break,

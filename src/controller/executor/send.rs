@@ -117,6 +117,7 @@ async fn follow(
     let mut unreadable = 0;
     let outcome = loop {
         tokio::select! {
+            biased;
             () = tokio::time::sleep(interval) => {}
             () = context.shutdown.cancelled() => break in_progress(),
         }

@@ -64,6 +64,7 @@ pub(super) async fn take(
             continue;
         }
         let step = tokio::select! {
+            biased;
             step = next_step(context, &access) => step?,
             () = context.shutdown.cancelled() => return Err(Failure::ShuttingDown), // Nothing is under way.
         };

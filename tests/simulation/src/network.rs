@@ -1,5 +1,7 @@
 //! The lines between controllers, Kubernetes and AWS, and what goes wrong on them.
 
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,16 +20,22 @@ struct Lines {
     random: Random,
     /// Longest time that a call to the API server takes, in milliseconds.
     api_latency: u64,
+    /// What their times are drawn from.
+    seed: u64,
+    /// How often each call was made.
+    calls: BTreeMap<String, u64>,
     api: Vec<(Second, Trouble<Api>)>,
     aws: Vec<(Second, Trouble<Aws>)>,
 }
 
 impl Network {
     /// All is well. A call to the API server takes so many milliseconds at most.
-    pub fn new(random: Random, api_latency: u64) -> Self {
+    pub fn new(mut random: Random, api_latency: u64) -> Self {
         Self(Arc::new(Mutex::new(Lines {
+            seed: random.below(u64::MAX),
             random,
             api_latency,
+            calls: BTreeMap::new(),
             api: Vec::new(),
             aws: Vec::new(),
         })))
@@ -54,14 +62,26 @@ impl Network {
         lines.aws.clear();
     }
 
-    /// How long a call to the API server is on its way, and its answer, where nothing goes wrong.
-    pub fn api_latency(&self) -> (Duration, Duration) {
+    /// How long a call to the API server is on its way, and its answer, where nothing goes wrong. It does not hang on
+    /// which of several calls at the same instant is made first: that differs each time a story is played.
+    pub fn api_latency(&self, call: &Call) -> (Duration, Duration) {
         let lines = &mut *self.lock();
         let half = lines.api_latency / 2;
         if half == 0 {
             return (Duration::ZERO, Duration::ZERO);
         }
-        let mut way = || Duration::from_millis(lines.random.between(0, half));
+        // kube names Events by the machine's clock.
+        let name = call.name.as_ref().filter(|_| call.resource != "events");
+        let (object, part) = ((&call.namespace, name), &call.subresource);
+        let (who, what) = (&call.actor, &call.resource);
+        let which = format!("{who} {:?} {what} {object:?} {part:?}", call.verb);
+        let mut hasher = DefaultHasher::new();
+        (lines.seed, &which).hash(&mut hasher);
+        let count = lines.calls.entry(which).or_default();
+        *count += 1;
+        count.hash(&mut hasher);
+        let mut random = Random::new(hasher.finish());
+        let mut way = || Duration::from_millis(random.between(0, half));
         (way(), way())
     }
 

@@ -566,8 +566,12 @@ impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "seed {}, {} replica(s), lease of {} s, {:?}",
-            self.seed, self.setting.replicas, self.setting.lease, self.setting.cloud
+            "seed {}, {} replica(s), lease of {} s, {} ms to the API server, {:?}",
+            self.seed,
+            self.setting.replicas,
+            self.setting.lease,
+            self.setting.api_latency,
+            self.setting.cloud
         )?;
         for (at, deed) in &self.deeds {
             writeln!(f, "  {} {deed:?}", clock(*at))?;

@@ -253,7 +253,7 @@ impl Observer {
 impl Lines for Observer {
     fn api(&self, run: &Run, call: &Call) -> ApiFate {
         let mut fate = self.api_fate(run, call);
-        let (there, back) = self.network.api_latency();
+        let (there, back) = self.network.api_latency(call);
         fate.before += there;
         fate.after += back;
         fate

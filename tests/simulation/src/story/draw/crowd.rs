@@ -25,6 +25,8 @@ pub fn crowd(seed: u64) -> Story {
             latency: 100,
             ..Cloud::default()
         },
+        // Who waits in line is asked how long; what a turn itself takes is in other stories.
+        api_latency: 20,
         ..setting(&mut random)
     };
     let mut deeds = vec![(0, Deed::PutPolicy("everything", first_policy(&mut random)))];
