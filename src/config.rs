@@ -207,6 +207,9 @@ impl Config {
         if settings.lease_duration < Duration::from_secs(5) {
             return Err("settings.leaseDuration must be 5s or longer: it is renewed five times in that time".into());
         }
+        if settings.offline_authority <= settings.send_window {
+            return Err("settings.offlineAuthority must be longer than settings.sendWindow, or nothing that has expired could be taken away while the API server can't be reached".into());
+        }
         if self.settings.calls_per_second == 0 || self.settings.in_flight == 0 {
             return Err("callsPerSecond and inFlight must be at least 1, or no access could ever be taken away".into());
         }
@@ -268,6 +271,7 @@ mod tests {
             ("settings: {inFlight: 0}", "inFlight"),
             ("settings: {unknownOutcome: 0s}", "unknownOutcome"),
             ("settings: {leaseDuration: 4s}", "leaseDuration"),
+            ("settings: {offlineAuthority: 10s}", "offlineAuthority"),
             ("iamAccounts: [{account: '123'}]", "`123`"),
             (
                 "iamAccounts: [{account: '111122223333'}, {account: '111122223333'}]",

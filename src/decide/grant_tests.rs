@@ -419,6 +419,12 @@ fn the_finalizer_goes_when_nothing_is_left_and_at_the_latest_after_its_bound() {
     );
     assert_eq!(decision(&raw, Some(&access), 101).next, Next::Nothing);
     assert_eq!(decision(&raw, Some(&access), 400).next, Next::Release);
+    // AWS may have been without it before, and have it again.
+    access.spec.state = AccessState::Settling;
+    access.spec.first_absent_time = Some(at(99));
+    assert_eq!(decision(&raw, Some(&access), 101).next, Next::Nothing);
+    access.spec.first_absent_time = Some(at(100));
+    assert_eq!(decision(&raw, Some(&access), 101).next, Next::Release);
     access.spec.state = AccessState::Closed;
     assert_eq!(decision(&raw, Some(&access), 101).next, Next::Release);
 }

@@ -14,8 +14,9 @@ const HEAD: &str = "\
 
 Each was put into the program and looked for by sixty random stories of the simulation, in their order from seed 0 on; where
 none of these broke a rule, by the stories about one fault, a crowd or one short life; then by the tests of the library; then by
-those about a crash, or about a pause; then by those about two crashes. The first who noticed is named; a row without a name was not
-looked for yet. `make bugs` writes this anew; the bugs are in `seeded-bugs/bugs.yaml`.
+those about a crash, or about a pause; then by those about two crashes. The first who noticed is named, or, where somebody had a
+guess who would, that test, which was asked first and noticed. A row without a name was not looked for yet. `make bugs` writes
+this anew; the bugs are in `seeded-bugs/bugs.yaml`.
 
 | Bug | Shipped by | Noticed by |
 |---|---|---|
