@@ -105,10 +105,35 @@ fn run(minutes: u64, seed: u64) -> Report {
             Err(_) => stage.complain("the control plane could not be brought back".to_owned()),
         }
         stage.end();
+        complain_of_idleness(&stage, minutes);
     });
     let report = Report::of(&stage.history(), seed, now());
     keep(&world, seed, &report);
     report
+}
+
+/// A run in which little happened shows little.
+fn complain_of_idleness(stage: &Stage<'_>, minutes: u64) {
+    let history = stage.history();
+    let mut idle = Vec::new();
+    for kind in ["account assignment", "Identity Center group", "IAM group"] {
+        let grants = history.grants.iter();
+        let grants = grants.filter(|grant| history.accesses[grant.access].kind() == kind);
+        if (grants.count() as u64) < minutes {
+            idle.push(format!("{kind}: fewer than one grant a minute"));
+        }
+    }
+    let blows = ["controller", "API server", "etcd"].into_iter();
+    let blows = blows.flat_map(|victim| ["killed", "frozen"].map(|way| format!("{victim} {way}")));
+    for blow in blows.filter(|_| minutes >= 10) {
+        if !history.troubles.iter().any(|trouble| trouble.what == blow) {
+            idle.push(format!("no {blow}"));
+        }
+    }
+    drop(history);
+    for what in idle {
+        stage.complain(what);
+    }
 }
 
 /// Times that fit to what AWS does here: listings up to 1.5 s old, writes that take up to 7 s to take effect.

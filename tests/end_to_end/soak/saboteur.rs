@@ -21,6 +21,8 @@ pub struct Saboteur<'s> {
     rng: Rng,
     replicas: Vec<Replica>,
     pods: u32,
+    /// What comes next.
+    deck: Vec<(Victim, Way)>,
 }
 
 struct Replica {
@@ -58,6 +60,7 @@ impl<'s> Saboteur<'s> {
             rng,
             replicas: Vec::new(),
             pods: 0,
+            deck: Vec::new(),
         };
         for _ in 0..2 {
             let pod = saboteur.new_pod();
@@ -106,22 +109,23 @@ impl<'s> Saboteur<'s> {
         self
     }
 
+    /// The next of the deck, in which each victim is met in each way.
     fn strike(&mut self, before: &[Blow]) -> Blow {
-        let victim = loop {
-            let victim = match self.rng.u8(..4) {
-                0 => Victim::Etcd,
-                1 => Victim::ApiServer,
-                _ => Victim::Controller(self.rng.usize(..self.replicas.len())),
-            };
-            if before.iter().all(|blow| blow.victim != victim) {
-                break victim;
+        let is_new = |(victim, _): &(Victim, Way)| before.iter().all(|blow| blow.victim != *victim);
+        let at = loop {
+            if let Some(at) = self.deck.iter().position(is_new) {
+                break at;
             }
+            let mut deck = Vec::new();
+            for way in [Way::Kill, Way::Freeze] {
+                let controllers = (0..self.replicas.len()).map(Victim::Controller);
+                let all = controllers.chain([Victim::Etcd, Victim::ApiServer]);
+                deck.extend(all.map(|victim| (victim, way)));
+            }
+            self.rng.shuffle(&mut deck);
+            self.deck.extend(deck);
         };
-        let way = if self.rng.bool() {
-            Way::Kill
-        } else {
-            Way::Freeze
-        };
+        let (victim, way) = self.deck.remove(at);
         let name = match victim {
             Victim::Etcd => "etcd",
             Victim::ApiServer => "API server",
