@@ -239,7 +239,7 @@ impl Schema {
             causes.push(place.invalid(&length.into(), &what));
         }
         let old = old.and_then(Value::as_array);
-        let mut seen: Vec<Value> = Vec::new();
+        let (mut seen, mut twice) = (Vec::<Value>::new(), Vec::<Value>::new());
         for (number, item) in items.iter().enumerate() {
             let (path, spoken) = (
                 format!("{}[{number}]", place.path),
@@ -256,7 +256,12 @@ impl Schema {
                 schema.check(item, old, &place, causes);
             }
             match key {
+                // Of several with the same key the second is told.
                 Some(key) if seen.contains(&key) => {
+                    if twice.contains(&key) {
+                        continue;
+                    }
+                    twice.push(key.clone());
                     let message = format!("Duplicate value: {key}");
                     causes.push(place.cause("FieldValueDuplicate", message));
                 }

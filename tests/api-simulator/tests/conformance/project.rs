@@ -140,7 +140,6 @@ async fn accesses_are_alike() {
             ("state", json!("Ajar")),
             ("origin", json!("Found")),
             ("claims", json!([{"uid": "1"}])),
-            ("tuple", json!({})),
             ("createUnknownUntil", json!("soon")),
         ] {
             let mut object = s.get(&one).await.body;
