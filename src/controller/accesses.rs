@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::access_status::status;
 use super::cluster::{Error as ClusterError, parse_access};
 use super::context::Context;
+use super::memory::Remembered;
 use super::told::PAUSE;
 use super::watch::NamedGrant;
 use super::{quorum, wake};
@@ -24,7 +25,7 @@ use crate::api::tuple::Tuple;
 use crate::aws::Seen;
 use crate::aws::desk::{Priority, Request};
 use crate::clock::after;
-use crate::decide::access::{Known, Step, next, next_wake};
+use crate::decide::access::{Known, Step, Waiting, next, next_wake};
 use crate::decide::grant_view::GrantView;
 use crate::decide::ledger::{
     Evidence, Lookup, Purpose, due_claims, end, end_of, evidence, purpose, revoke_due, task,
@@ -188,9 +189,14 @@ fn ask_for_turn(context: &Context, access: &BreakglassAccess, now: Timestamp) ->
         now,
         settings: &context.settings,
     });
-    let unrecorded = remembered.unrecorded.is_some();
-    if matches!(step, Step::Rest(_)) && !unrecorded {
+    if remembered.unrecorded.is_none()
+        && let Step::Rest(waiting) = step
+    {
         context.desk.withdraw(&name);
+        if waiting == Waiting::Nothing {
+            // Whatever stood in the way, of this replica when it was its turn before, does no more.
+            context.memory.update(&name, Remembered::all_is_well);
+        }
         return None;
     }
     let purpose = purpose(&access.spec, now);

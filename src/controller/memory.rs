@@ -88,6 +88,12 @@ pub struct Remembered {
 }
 
 impl Remembered {
+    /// Nothing stands in the way.
+    pub fn all_is_well(&mut self) {
+        (self.tries, self.blocked, self.still_there) = (0, 0, 0);
+        self.trouble = None;
+    }
+
     /// Whether AWS was asked since a person last wanted it, with or without an answer.
     pub fn has_looked(&self) -> bool {
         self.reading.is_some() || self.trouble.is_some()

@@ -144,9 +144,7 @@ fn learn(context: &Context, name: &str, purpose: Purpose, lesson: Lesson) -> Dur
     let mut pause = Duration::ZERO;
     context.memory.update(name, |tuple| match lesson {
         Lesson::AllIsWell(wanted) => {
-            (tuple.tries, tuple.blocked) = (0, 0);
-            tuple.still_there = 0;
-            tuple.trouble = None;
+            tuple.all_is_well();
             pause = wanted;
         }
         Lesson::Nothing(wanted) => pause = wanted,
