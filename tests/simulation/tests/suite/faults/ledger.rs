@@ -39,36 +39,48 @@ fn without_the_ledger_nothing_is_given_and_what_expires_is_taken_away() {
     }
 }
 
-/// Fault 42. R6.
+/// Faults 12, 42. R6.
 #[test]
 fn a_delete_that_aws_refused_without_the_ledger_takes_nothing_from_who_was_given_more_time() {
-    for kind in [Aws::Throttled, Aws::Lost, Aws::Denied] {
-        let told = Direction {
-            trace: true,
-            ..Direction::default()
-        };
-        let mut life = life(
-            "refused without the ledger",
-            vec![
-                first(ASSIGNMENT),
-                aws_writes(4 * MINUTE, kind, 5 * MINUTE),
-                api(4 * MINUTE + 30, Api::Lost, 3 * MINUTE),
-                (5 * MINUTE + 30, Deed::SetExpiry(name(), 14 * MINUTE)),
-            ],
-        );
-        life.story.setting.cloud.latency = 100;
-        let report = crate::kept(&life, &told);
-        let later = |line: &&String| line.as_str() > "2026-01-05T00:05:00Z";
-        let says = |what: &str| {
-            report
-                .trace
-                .iter()
-                .filter(later)
-                .any(|line| line.contains(what))
-        };
-        assert!(says("DeleteAccountAssignment {"), "{kind:?}: it was tried");
-        // It is there all the time, and so it is told.
-        assert!(!says("AWS is being asked to give the access"), "{kind:?}");
+    for kind in [Aws::Throttled, Aws::Denied] {
+        let mut tried = false;
+        // Whoever leads.
+        for replica in [0, 1] {
+            let cut_off = |kind| {
+                let trouble = Trouble::new(kind, 3 * MINUTE);
+                Deed::ApiTrouble(Trouble {
+                    replica: Some(replica),
+                    ..trouble
+                })
+            };
+            let mut life = life(
+                "lengthened while the leader was cut off, from AWS too",
+                vec![
+                    first(ASSIGNMENT),
+                    (3 * MINUTE, cut_off(Api::WatchSilent)),
+                    (3 * MINUTE, cut_off(Api::Lost)),
+                    (4 * MINUTE, Deed::SetExpiry(name(), 14 * MINUTE)),
+                    aws_writes(4 * MINUTE + 30, kind, 2 * MINUTE),
+                ],
+            );
+            life.story.setting.replicas = 2;
+            life.story.setting.lease = 15;
+            let told = Direction {
+                trace: true,
+                ..Direction::default()
+            };
+            let report = crate::kept(&life, &told);
+            let between = "2026-01-05T00:05:00Z".."2026-01-05T00:13:00Z";
+            let lines = report.trace.iter();
+            let lines: Vec<_> = lines
+                .filter(|line| between.contains(&line.as_str()))
+                .collect();
+            let says = |what: &str| lines.iter().any(|line| line.contains(what));
+            tried |= says("DeleteAccountAssignment {");
+            // It is there all the time, and so it is told.
+            assert!(!says("AWS is being asked to give"), "{kind:?}: {lines:#?}");
+        }
+        assert!(tried, "{kind:?}");
     }
 }
 
