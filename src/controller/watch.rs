@@ -268,8 +268,9 @@ impl Index {
 
     /// A grant that was pointed elsewhere while it was being claimed is known to two: to one as ended.
     fn set(&self, name: String, claims: &[String], ended: &[String]) {
-        self.remove(&name);
+        // At once: nobody may find, in between, that a grant is known to none.
         let mut maps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        maps.remove(&name);
         for uid in claims {
             maps.access_of.insert(uid.clone(), name.clone());
         }
@@ -281,9 +282,15 @@ impl Index {
 
     fn remove(&self, name: &str) {
         let mut maps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for uid in maps.uids_of.remove(name).unwrap_or_default() {
-            if maps.access_of.get(&uid).is_some_and(|known| known == name) {
-                maps.access_of.remove(&uid);
+        maps.remove(name);
+    }
+}
+
+impl IndexMaps {
+    fn remove(&mut self, name: &str) {
+        for uid in self.uids_of.remove(name).unwrap_or_default() {
+            if self.access_of.get(&uid).is_some_and(|known| known == name) {
+                self.access_of.remove(&uid);
             }
         }
     }
