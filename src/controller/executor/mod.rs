@@ -53,9 +53,10 @@ pub async fn run(context: Arc<Context>) {
     loop {
         let turn = tokio::select! {
             biased;
-            turn = context.desk.next() => turn,
-            Some(_) = turns.join_next() => continue,
+            // First: a desk that is never empty must not hold the end up.
             () = context.shutdown.cancelled() => break,
+            Some(_) = turns.join_next() => continue,
+            turn = context.desk.next() => turn,
         };
         let context = Arc::clone(&context);
         turns.spawn(async move {
