@@ -2,9 +2,18 @@
 
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
 use simulation::stage::Direction;
-use simulation::story::{Api, Aws, Deed, Trouble};
+use simulation::story::{Api, Aws, Deed, Second, Trouble};
 
 use super::{ALICE, HOUR, MINUTE, api, aws, aws_writes, first, kept, name, second};
+
+/// From minute 3 on that controller hears nothing of the cluster, for so long.
+fn cut_off(replica: usize, lasts: Second) -> [(Second, Deed); 2] {
+    [Api::WatchSilent, Api::Lost].map(|kind| {
+        let trouble = Trouble::new(kind, lasts);
+        let replica = Some(replica);
+        (3 * MINUTE, Deed::ApiTrouble(Trouble { replica, ..trouble }))
+    })
+}
 
 /// Fault 42. R5.
 #[test]
@@ -46,19 +55,13 @@ fn a_delete_that_aws_refused_without_the_ledger_takes_nothing_from_who_was_given
         let mut tried = false;
         // Whoever leads.
         for replica in [0, 1] {
-            let cut_off = |kind| {
-                let trouble = Trouble::new(kind, 3 * MINUTE);
-                Deed::ApiTrouble(Trouble {
-                    replica: Some(replica),
-                    ..trouble
-                })
-            };
+            let [silent, lost] = cut_off(replica, 3 * MINUTE);
             let mut life = life(
                 "lengthened while the leader was cut off, from AWS too",
                 vec![
                     first(ASSIGNMENT),
-                    (3 * MINUTE, cut_off(Api::WatchSilent)),
-                    (3 * MINUTE, cut_off(Api::Lost)),
+                    silent,
+                    lost,
                     (4 * MINUTE, Deed::SetExpiry(name(), 14 * MINUTE)),
                     aws_writes(4 * MINUTE + 30, kind, 2 * MINUTE),
                 ],
@@ -113,21 +116,8 @@ fn who_comes_back_after_another_took_over_does_not_make_an_access_overdue_that_i
         let mut taken = 0;
         // Whoever leads.
         for replica in [0, 1] {
-            let cut_off = |kind| {
-                let trouble = Trouble::new(kind, 9 * MINUTE);
-                Deed::ApiTrouble(Trouble {
-                    replica: Some(replica),
-                    ..trouble
-                })
-            };
-            let mut life = life(
-                "cut off for long",
-                vec![
-                    first(target),
-                    (3 * MINUTE, cut_off(Api::WatchSilent)),
-                    (3 * MINUTE, cut_off(Api::Lost)),
-                ],
-            );
+            let [silent, lost] = cut_off(replica, 9 * MINUTE);
+            let mut life = life("cut off for long", vec![first(target), silent, lost]);
             life.story.setting.replicas = 2;
             life.story.setting.lease = 15;
             let told = Direction {
@@ -211,19 +201,13 @@ fn what_was_taken_away_without_the_ledger_though_it_was_lengthened_is_given_back
     for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
         // Whoever leads.
         let given = [0, 1].map(|replica| {
-            let cut_off = |kind| {
-                let trouble = Trouble::new(kind, 3 * MINUTE);
-                Deed::ApiTrouble(Trouble {
-                    replica: Some(replica),
-                    ..trouble
-                })
-            };
+            let [silent, lost] = cut_off(replica, 3 * MINUTE);
             let mut life = life(
                 "lengthened while the leader was cut off",
                 vec![
                     first(target),
-                    (3 * MINUTE, cut_off(Api::WatchSilent)),
-                    (3 * MINUTE, cut_off(Api::Lost)),
+                    silent,
+                    lost,
                     (4 * MINUTE, Deed::SetExpiry(name(), 14 * MINUTE)),
                 ],
             );
