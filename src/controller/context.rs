@@ -155,29 +155,39 @@ impl Context {
     /// Remembers a ledger entry as a call that was begun then has shown it.
     pub fn learn_access(&self, begun: Instant, access: &BreakglassAccess) {
         let name = access.metadata.name.as_deref().unwrap_or_default();
-        let mut is_news = false;
         self.memory.update(name, |tuple| {
             // A read may be answered after a write that was begun later.
             let known = tuple.ledger.as_ref();
-            is_news = known.is_none_or(|(_, known)| age(known) <= age(access));
+            let is_news = known.is_none_or(|(_, known)| age(known) <= age(access));
             if is_news {
                 tuple.ledger = Some((begun, Arc::new(access.clone())));
+                self.index.put(access);
             }
         });
-        if is_news {
-            self.index.put(access);
-        }
     }
 
     /// Takes in an event of the accesses: which grants they know. What this process has written since
     /// stays known.
     pub fn take_in(&self, event: &watcher::Event<DynamicObject>) {
-        self.index.apply(event);
         match event {
+            watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
+                let name = object.metadata.name.as_deref().unwrap_or_default();
+                let seen = parse_access(object).ok();
+                self.memory.look(name, |tuple| {
+                    let known = tuple.and_then(|tuple| tuple.ledger.as_ref());
+                    let known = known.map(|(_, known)| (**known).clone());
+                    match newer(known, seen) {
+                        Some(latest) => self.index.put(&latest),
+                        None => self.index.put_unreadable(object),
+                    }
+                });
+            }
             watcher::Event::Delete(object) => {
                 let name = object.metadata.name.as_deref().unwrap_or_default();
-                self.memory.forget(name, object.metadata.uid.as_deref());
+                let uid = object.metadata.uid.as_deref();
+                self.memory.forget(name, uid, || self.index.remove(name));
             }
+            watcher::Event::Init => {}
             watcher::Event::InitDone => {
                 let begun = self
                     .accesses
@@ -186,17 +196,6 @@ impl Context {
                 self.memory
                     .listed(begun, |name| self.accesses.access(name).is_some());
             }
-            _ => {}
-        }
-        let (watcher::Event::Apply(object) | watcher::Event::InitApply(object)) = event else {
-            return;
-        };
-        let name = object.metadata.name.as_deref().unwrap_or_default();
-        let known = self.memory.get(name).ledger;
-        if let Some((_, known)) = known
-            && let Some(latest) = newer(Some((*known).clone()), parse_access(object).ok())
-        {
-            self.index.put(&latest);
         }
     }
 

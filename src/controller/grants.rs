@@ -56,10 +56,9 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     let mut decision = look(now, &context.protected());
     let mut retry = None;
     let denied = |decision: &Decision| matches!(decision.ruling, Some(Ruling::Denied { .. }));
-    let whichever = context.protected().but_management();
     if context.aws.management() == Management::Unknown
         && denied(&decision)
-        && !denied(&look(now, &whichever))
+        && !denied(&look(now, &context.protected().but_management()))
     {
         // A star in a policy may cover the account after all.
         if context.aws.learn_management().await == Management::Unknown {

@@ -31,19 +31,31 @@ const REMINDER: Duration = Duration::from_mins(5);
 
 /// Whether it is this replica's turn, as of now.
 #[derive(Clone, Debug, Default)]
-pub struct Leadership(Arc<Mutex<Option<Instant>>>);
+pub struct Leadership(Arc<Mutex<Option<Turn>>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    until: Instant,
+    /// Whether the lease is ours: without it another may work beside us.
+    by_lease: bool,
+}
 
 impl Leadership {
     /// Whether it is this replica's turn.
     pub fn is_ours(&self) -> bool {
-        self.lock().is_some_and(|until| Instant::now() < until)
+        self.lock().is_some_and(|turn| Instant::now() < turn.until)
     }
 
-    fn set(&self, until: Option<Instant>) {
-        *self.lock() = until;
+    /// Whether it works without having the lease, so that another may work too.
+    pub fn may_be_shared(&self) -> bool {
+        self.lock().is_some_and(|turn| !turn.by_lease)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+    fn set(&self, turn: Option<Turn>) {
+        *self.lock() = turn;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Turn>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -74,6 +86,8 @@ pub async fn run(
 ) {
     let part = candidate.duration / PARTS;
     let ours_for = part * (PARTS - 1);
+    // An answer that comes later is no use to anybody.
+    let timeout = TIMEOUT.min(part * 2);
     let mut election = Election {
         leases,
         candidate,
@@ -83,34 +97,47 @@ pub async fn run(
     let mut alone = None;
     loop {
         let begun = Instant::now();
-        let round = tokio::time::timeout(TIMEOUT, election.round()).await;
-        let won = match round {
-            Ok(Ok(won)) => {
-                without = Without::default();
-                let neglected = || neglected().filter(|_| !election.candidate.observe);
-                Some(won || goes_alone(&mut alone, neglected))
-            }
-            failed => {
-                let why = failed.map_or_else(
-                    |_| "no answer from the API server".to_owned(),
-                    |failed| failed.map_or_else(|error| chain(&error), |_| String::new()),
-                );
-                without.tell(&why);
-                // Whatever keeps it from us may keep nothing else from us.
-                without.too_long().then_some(true)
-            }
-        };
+        let round = tokio::time::timeout(timeout, election.round()).await;
+        let observes = election.candidate.observe;
         // Asked now: it may have run out while the lease was renewed.
         let was_ours = leadership.is_ours();
-        match won {
-            Some(true) => {
-                leadership.set(Some(begun + ours_for));
+        let turn = match &round {
+            Ok(Ok(won)) => {
+                without = Without::default();
+                let neglected = || neglected().filter(|_| !observes);
+                let goes = *won || goes_alone(&mut alone, neglected);
+                Some(goes.then_some(Turn {
+                    until: begun + ours_for,
+                    by_lease: *won,
+                }))
+            }
+            failed => {
+                let (why, is_refused) = match failed {
+                    Ok(Err(error)) => (chain(error), is_refusal(error)),
+                    Ok(Ok(_)) | Err(_) => ("no answer from the API server".to_owned(), false),
+                };
+                without.tell(&why);
+                // Whatever keeps it from us may keep nothing else from us. An observer is missed by nobody: it has the
+                // word only where leases are not for it.
+                let goes = without.too_long() && (is_refused || !observes);
+                goes.then(|| {
+                    Some(Turn {
+                        // Until the next round has failed too.
+                        until: Instant::now() + part + 2 * timeout,
+                        by_lease: false,
+                    })
+                })
+            }
+        };
+        match turn {
+            Some(Some(turn)) => {
+                leadership.set(Some(turn));
                 if !was_ours {
                     tracing::info!("this replica leads");
                     elected();
                 }
             }
-            Some(false) => {
+            Some(None) => {
                 if was_ours {
                     tracing::warn!("another replica leads now");
                 }
@@ -266,6 +293,10 @@ impl Election {
             .await)
         .map(drop)
     }
+}
+
+fn is_refusal(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_forbidden())
 }
 
 /// A conflict means that another was faster.

@@ -124,7 +124,12 @@ pub struct Memory {
 impl Memory {
     /// A copy of what is remembered of one tuple.
     pub fn get(&self, access: &str) -> Remembered {
-        self.lock().get(access).cloned().unwrap_or_default()
+        self.look(access, |tuple| tuple.cloned().unwrap_or_default())
+    }
+
+    /// Looks at what is remembered of one tuple, if anything is. It does not change meanwhile.
+    pub fn look<T>(&self, access: &str, look: impl FnOnce(Option<&Remembered>) -> T) -> T {
+        look(self.lock().get(access))
     }
 
     /// Changes what is remembered of one tuple.
@@ -170,22 +175,23 @@ impl Memory {
         });
     }
 
-    /// Forgets a tuple whose access is gone, unless another was made since.
-    pub fn forget(&self, access: &str, uid: Option<&str>) {
+    /// Forgets a tuple whose access is gone, unless another was made since; with it, whatever else is to be.
+    pub fn forget(&self, access: &str, uid: Option<&str>, others_forget: impl FnOnce()) {
         let mut all = self.lock();
         let known = all.get(access).and_then(|tuple| tuple.ledger.as_ref());
         let known = known.and_then(|(_, ledger)| ledger.metadata.uid.as_deref());
         if known.is_none_or(|known| Some(known) == uid) {
             all.remove(access);
+            others_forget();
         }
     }
 
     /// A complete listing was begun then. What was known before gives way to it, also where it shows
     /// something older: the cluster may have been put back from a backup. Tuples whose accesses vanished
-    /// unseen are forgotten, save what is still to be recorded.
+    /// unseen are forgotten: there is nothing that anything could be recorded in.
     pub fn listed(&self, begun: Instant, exists: impl Fn(&str) -> bool) {
         let mut all = self.lock();
-        all.retain(|name, tuple| tuple.unrecorded.is_some() || exists(name));
+        all.retain(|name, _| exists(name));
         for tuple in all.values_mut() {
             tuple.ledger.take_if(|(known, _)| *known < begun);
         }

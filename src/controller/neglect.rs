@@ -39,6 +39,12 @@ impl Neglect {
         if looked || !context.synced() {
             return None;
         }
+        // What a watch did not tell is listed anew.
+        let patience = context.settings.relist_interval + context.settings.overdue;
+        // Nobody is asked while the lease can't be had, and nobody can write then.
+        if self.looked.is_some_and(|at| now - at > patience / 2) {
+            *self = Self::default();
+        }
         self.looked = Some(now);
         let (accesses, grants) = (context.accesses.all(), context.grants.all());
         let sum = sum_of_work(
@@ -68,8 +74,6 @@ impl Neglect {
                 (name, since)
             })
             .collect();
-        // What a watch did not tell is listed anew.
-        let patience = context.settings.relist_interval + context.settings.overdue;
         let is_long = |since: Instant| now - since >= patience;
         let mut undone = self.undone.iter();
         let (name, _) = undone.find(|(_, at)| is_long(since) && is_long(**at))?;

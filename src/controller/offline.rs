@@ -34,27 +34,27 @@ pub async fn delete_expired(context: &Context, name: &str) -> bool {
     let Some(contact) = context.accesses.listed().max(remembered.contact) else {
         return false;
     };
-    let (now, settings) = (context.clock.now(), &context.settings);
+    let settings = &context.settings;
     let before = remembered.unrecorded;
     let before = before.filter(|before| before.entry == access.metadata.uid);
     // One that AWS has confirmed needs no second.
     let done = before.as_ref().is_some_and(|before| {
-        before.done || before.absent || may_be_sent(&before.attempt, now, settings)
+        before.done || before.absent || may_be_sent(&before.attempt, context.clock.now(), settings)
     });
     // Nothing is sent later: whoever takes the authority over counts on that.
     let authority = settings
         .offline_authority
         .saturating_sub(settings.send_window);
-    if done
-        || !remembered.gave_up.is_empty()
-        || context.clock.is_longer_ago(contact, authority)
-        || !may_delete(&access.spec, context)
-    {
+    let may_delete =
+        || !context.clock.is_longer_ago(contact, authority) && may_delete(&access.spec, context);
+    if done || !remembered.gave_up.is_empty() || !may_delete() {
         return false;
     }
-    if is_absent(context, name, &access, before.as_ref()).await {
+    // That may take long.
+    if is_absent(context, name, &access, before.as_ref()).await || !may_delete() {
         return false;
     }
+    let now = context.clock.now();
     let attempt = Attempt {
         operation: Operation::Delete,
         id: context.attempt_id(),

@@ -5,8 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::OptionFuture;
-use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use kube::ResourceExt;
 use kube::api::Api;
 use kube::core::DynamicObject;
@@ -153,7 +152,7 @@ impl Relist {
         }
     }
 
-    /// All that are not being listed, now: what they show can't be so.
+    /// All of them, now, for what they show can't be so: one that is being listed once that is done.
     pub fn now(&self) {
         self.now.notify_waiters();
     }
@@ -166,15 +165,16 @@ impl Relist {
     {
         let watch = Watch {
             events: events.boxed(),
+            is_listing: true,
             due: Instant::now() + self.interval,
+            asked: Box::pin(Arc::clone(&self.now).notified_owned()),
             relist: self,
-            asked: None,
         };
         futures::stream::unfold(watch, |mut watch| async move {
             let event = tokio::select! {
                 biased;
                 () = tokio::time::sleep_until(watch.due) => return None,
-                () = OptionFuture::from(watch.asked.as_mut()).map(drop), if watch.asked.is_some() => return None,
+                () = watch.asked.as_mut(), if !watch.is_listing => return None,
                 event = watch.events.next() => event?,
             };
             if let Ok(event) = &event {
@@ -189,22 +189,26 @@ impl Relist {
 struct Watch<E> {
     events: futures::stream::BoxStream<'static, E>,
     relist: Relist,
+    is_listing: bool,
     /// When it starts again at the latest.
     due: Instant,
-    /// Comes when somebody asks for that; none while it is being listed.
-    asked: Option<Pin<Box<OwnedNotified>>>,
+    /// Comes if somebody has asked for that since the listing was begun.
+    asked: Pin<Box<OwnedNotified>>,
 }
 
 impl<E> Watch<E> {
     /// Takes in what came.
     fn heard(&mut self, event: &watcher::Event<DynamicObject>) {
-        let Relist { interval, now } = &self.relist;
-        self.asked = match event {
-            watcher::Event::Init | watcher::Event::InitApply(_) => None,
-            watcher::Event::InitDone => Some(Box::pin(Arc::clone(now).notified_owned())),
+        match event {
+            watcher::Event::Init => {
+                self.is_listing = true;
+                self.asked = Box::pin(Arc::clone(&self.relist.now).notified_owned());
+            }
+            watcher::Event::InitApply(_) => {}
+            watcher::Event::InitDone => self.is_listing = false,
             watcher::Event::Apply(_) | watcher::Event::Delete(_) => return,
-        };
-        self.due = Instant::now() + *interval;
+        }
+        self.due = Instant::now() + self.relist.interval;
     }
 }
 
@@ -228,23 +232,8 @@ struct IndexMaps {
 }
 
 impl Index {
-    /// Takes in an event of the accesses.
-    pub fn apply(&self, event: &watcher::Event<DynamicObject>) {
-        match event {
-            watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
-                let name = object.metadata.name.clone().unwrap_or_default();
-                self.set(name, &uids(object, "claims"), &uids(object, "ended"));
-            }
-            watcher::Event::Delete(object) => {
-                self.remove(object.metadata.name.as_deref().unwrap_or_default());
-            }
-            // Entries of accesses that vanished during an outage do no harm: who follows them finds
-            // no access.
-            watcher::Event::Init | watcher::Event::InitDone => {}
-        }
-    }
-
-    /// Name of the access that has a claim, or an ended claim, of the grant with that uid.
+    /// Name of the access that has a claim, or an ended claim, of the grant with that uid. One that vanished during an
+    /// outage is still named, which does no harm: who looks for it finds none.
     pub fn access_of(&self, uid: &str) -> Option<String> {
         self.0
             .lock()
@@ -254,7 +243,13 @@ impl Index {
             .cloned()
     }
 
-    /// Takes in an access that this process has written: the watch may show it later.
+    /// Takes in an access of which nothing else can be read.
+    pub fn put_unreadable(&self, access: &DynamicObject) {
+        let name = access.metadata.name.clone().unwrap_or_default();
+        self.set(name, &uids(access, "claims"), &uids(access, "ended"));
+    }
+
+    /// Takes in an access.
     pub fn put(&self, access: &BreakglassAccess) {
         let name = access.metadata.name.clone().unwrap_or_default();
         let claims = access.spec.claims.iter().map(|claim| claim.uid.clone());
@@ -280,7 +275,8 @@ impl Index {
         maps.uids_of.insert(name, [claims, ended].concat());
     }
 
-    fn remove(&self, name: &str) {
+    /// Forgets an access.
+    pub fn remove(&self, name: &str) {
         let mut maps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         maps.remove(name);
     }
@@ -378,10 +374,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_watch_that_shows_what_can_not_be_ends_and_a_listing_goes_on() {
+    async fn a_watch_that_shows_what_can_not_be_ends_and_a_listing_is_ended_first() {
         let relist = Relist::every(Duration::from_mins(4));
         let events = || vec![(0, Event::Init), (100, Event::InitDone)];
-        for (asked, ends) in [(50, 340), (150, 150)] {
+        for (asked, ends) in [(50, 100), (150, 150)] {
             let asking = async {
                 tokio::time::sleep(Duration::from_secs(asked)).await;
                 relist.now();

@@ -98,6 +98,8 @@ pub enum Waiting {
     Grants,
     /// The policies can't be read.
     Policies(String),
+    /// Nobody knows which account is the management account, which a policy's star does not cover.
+    Management,
     /// The machine's clock is wrong.
     Clock,
     /// The ledger contradicts itself: nobody may know whether the access is ours.
@@ -376,8 +378,13 @@ impl Life<'_> {
             Some(Evidence::Stands(until)) => Some(*until),
             _ => None,
         };
-        let in_doubt =
-            |claim: &&Claim| state != AccessState::Open && found.in_doubt.contains(&claim.uid);
+        // What was given once is given back, whatever the policies say.
+        let is_open = |claim: &&Claim| match state {
+            AccessState::Open => true,
+            AccessState::Settling => claim.granted_time.is_some(),
+            AccessState::Closed => false,
+        };
+        let in_doubt = |claim: &&Claim| found.in_doubt.contains(&claim.uid) && !is_open(claim);
         // For a claim that was never given anything: later the claim counts, whatever becomes of the policy.
         if state != AccessState::Open {
             let refused = self.due().filter(|claim| {
@@ -402,15 +409,17 @@ impl Life<'_> {
                 return Err(Step::End(ends.collect()));
             }
         }
-        let sure = self.due().filter(|claim| !in_doubt(claim));
-        if let Some(until) = sure.filter_map(|claim| stands(&claim)).max() {
-            return Ok((found, until));
+        let (doubtful, sure): (Vec<_>, Vec<_>) = self.due().partition(in_doubt);
+        let until = sure.iter().filter_map(stands).max();
+        let had_not = doubtful.iter().filter(|claim| claim.granted_time.is_none());
+        let had_not: Vec<_> = had_not.map(|claim| claim.uid.clone()).collect();
+        match until {
+            Some(until) if had_not.is_empty() => Ok((found, until)),
+            // What is given is given to all who claim it: who is not known to be admitted claims it again later.
+            Some(_) => Err(Step::Withdraw(had_not)),
+            None if doubtful.is_empty() => Err(Step::Rest(Waiting::Grants)),
+            None => Err(Step::Rest(Waiting::Management)),
         }
-        Err(Step::Rest(if self.due().any(|claim| in_doubt(&claim)) {
-            Waiting::Policies("which account is the management account, which a star does not cover, is not known yet".to_owned())
-        } else {
-            Waiting::Grants
-        }))
     }
 
     /// Writes a Delete ahead and sends it. It may not leave any more when the next claim begins.

@@ -394,21 +394,43 @@ fn where_nobody_knows_whether_a_policy_admits_it_a_claim_waits() {
                 now: at(1),
                 ..known(&closed, Some(&reading))
             });
-            assert!(matches!(step, Step::Rest(Waiting::Policies(_))), "{step:?}");
+            assert_eq!(step, Step::Rest(Waiting::Management));
+            // Another, whom a policy surely admits, gets it without him; but not from him.
+            let both = ledger(vec![
+                claim.clone(),
+                crate::decide::fixtures::claim("b", 0, 50),
+            ]);
+            let mut found = found.clone();
+            let stands = Evidence::Stands(at(50));
+            found.evidence.insert("b".to_owned(), stands);
+            found.admitted.insert("b".to_owned(), false);
+            let step = next(&Known {
+                authorities: Some(&found),
+                now: at(1),
+                ..known(&both, Some(&reading))
+            });
+            let alone = Step::Withdraw(vec!["a".to_owned()]);
+            assert_eq!(step == alone, granted_time.is_none(), "{step:?}");
         }
-        // What was given stays given.
-        let open = BreakglassAccessSpec {
-            state: AccessState::Open,
-            origin: Some(Origin::Created),
-            ..ledger(vec![claim])
-        };
-        let absent = look(1, false);
-        let step = next(&Known {
-            authorities: Some(&found),
-            now: at(1),
-            ..known(&open, Some(&absent))
-        });
-        assert!(matches!(step, Step::Send(_, Operation::Create)), "{step:?}");
+        // What was given stays given, or is given back.
+        for (state, is_given) in [
+            (AccessState::Open, true),
+            (AccessState::Settling, granted_time.is_some()),
+        ] {
+            let ours = BreakglassAccessSpec {
+                state,
+                origin: Some(Origin::Created),
+                ..ledger(vec![claim.clone()])
+            };
+            let absent = look(1, false);
+            let step = next(&Known {
+                authorities: Some(&found),
+                now: at(1),
+                ..known(&ours, Some(&absent))
+            });
+            let gives = matches!(step, Step::Send(_, Operation::Create));
+            assert_eq!(gives, is_given, "{state:?}: {step:?}");
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use super::cluster::Error as ClusterError;
 use super::context::Context;
 use super::memory::{Hold, Trouble};
 use super::{offline, wake};
+use crate::aws::MANAGEMENT_RETRY;
 use crate::aws::error::{Class, Error as AwsError};
 use crate::clock::{after, until};
 use crate::decide::access::Waiting;
@@ -83,6 +84,8 @@ enum Lesson {
     AllIsWell(Duration),
     /// It learnt nothing new: what was told stays told.
     Nothing(Duration),
+    /// It has to wait for that, and no longer each time.
+    Waits(Trouble, Duration),
     /// It failed, for another reason than before if one is given. The pause grows with every try.
     Failed(Option<Trouble>),
 }
@@ -102,6 +105,10 @@ async fn take_turn(context: &Context, name: &str, mut purpose: Purpose) {
             } else {
                 Lesson::Nothing(pause)
             }
+        }
+        // Whoever asks next may learn it for all.
+        Ok(waiting @ Waiting::Management) => {
+            Lesson::Waits(trouble::of_waiting(&waiting), MANAGEMENT_RETRY)
         }
         Ok(waiting) => Lesson::Failed(Some(trouble::of_waiting(&waiting))),
         Err(Failure::ShuttingDown) => return,
@@ -149,6 +156,10 @@ fn learn(context: &Context, name: &str, purpose: Purpose, lesson: Lesson) -> Dur
             pause = wanted;
         }
         Lesson::Nothing(wanted) => pause = wanted,
+        Lesson::Waits(what, wanted) => {
+            tuple.trouble = Some(what);
+            pause = wanted;
+        }
         Lesson::Failed(new) => {
             // That giving failed often must not slow down taking.
             let hold = tuple.hold.as_ref();
@@ -156,8 +167,8 @@ fn learn(context: &Context, name: &str, purpose: Purpose, lesson: Lesson) -> Dur
                 (tuple.tries, tuple.blocked) = (0, 0);
             }
             tuple.tries = tuple.tries.saturating_add(1);
+            let class = new.as_ref().and_then(|trouble| trouble.class);
             tuple.trouble = new.or(tuple.trouble.take());
-            let class = tuple.trouble.as_ref().and_then(|trouble| trouble.class);
             let spread = context.spread(name, now);
             pause = wake::backoff(tuple.tries, context.settings.retry_cap, spread);
             // What AWS says of a suspended account it says of a busy one too: only who hears it again and again

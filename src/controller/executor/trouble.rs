@@ -14,6 +14,12 @@ pub(super) fn of_waiting(waiting: &Waiting) -> Trouble {
             true,
         ),
         Waiting::Policies(why) => ("PolicyUnreadable", why.clone(), true),
+        Waiting::Management => (
+            "ManagementAccountUnknown",
+            "a policy admits this by its star, which does not cover the management account, and AWS has not said yet which account that is"
+                .to_owned(),
+            false,
+        ),
         Waiting::Grants => (
             "GrantUnreadable",
             "no grant of this access can be read".to_owned(),

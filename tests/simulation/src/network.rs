@@ -92,7 +92,7 @@ impl Network {
             .api_trouble(replica, now, |trouble| {
                 let write = call.is_write();
                 match trouble.kind {
-                    Api::NoLease | Api::LeaseFails => lease,
+                    Api::NoLease | Api::LeaseFails | Api::LeaseHangs => lease,
                     Api::NoRights(kind) => call.resource == kind,
                     Api::Initializing => matches!(call.verb, Verb::List | Verb::Watch),
                     Api::EventLost
@@ -208,7 +208,7 @@ fn api_fate(kind: Api) -> ApiFate {
             instead: Some(ApiEnding::Reset),
             ..ApiFate::default()
         },
-        Api::Dropped => ApiFate {
+        Api::Dropped | Api::LeaseHangs => ApiFate {
             instead: Some(ApiEnding::Hang),
             ..ApiFate::default()
         },

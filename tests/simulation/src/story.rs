@@ -360,6 +360,8 @@ pub enum Api {
     NoLease,
     /// They can be neither read nor written: a webhook that is down stands before them.
     LeaseFails,
+    /// The same, and nobody tells.
+    LeaseHangs,
     /// JSON that is no object of Kubernetes, from a proxy that says that all is well, and nothing has arrived.
     Foreign,
     /// Lists and watches are refused: the API server was started anew and knows nothing yet.

@@ -59,6 +59,7 @@ pub(super) fn machines(random: &mut Random, setting: &Setting, deeds: &mut Vec<(
             Api::WatchExpired,
             Api::NoLease,
             Api::LeaseFails,
+            Api::LeaseHangs,
             Api::Foreign,
         ]);
         let new = trouble(random, setting, deeds, kind, Deed::ApiTrouble);

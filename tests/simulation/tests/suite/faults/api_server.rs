@@ -215,7 +215,9 @@ fn a_start_waits_for_an_api_server_that_only_a_proxy_answers_for() {
 /// Fault 12. R3, L1.
 #[test]
 fn where_only_leases_can_be_had_no_more_all_else_goes_on() {
-    for kind in [Api::LeaseFails, Api::NoLease] {
+    let lengths = [(Api::NoLease, 15), (Api::LeaseFails, 15)];
+    let silent = [(Api::LeaseHangs, 15), (Api::LeaseHangs, 5)];
+    for (kind, lease) in lengths.into_iter().chain(silent) {
         for replicas in [1, 2] {
             let mut life = life(
                 "no leases",
@@ -227,7 +229,7 @@ fn where_only_leases_can_be_had_no_more_all_else_goes_on() {
                 ],
             );
             life.story.setting.replicas = replicas;
-            life.story.setting.lease = 15;
+            life.story.setting.lease = lease;
             let report = kept(&life);
             assert!(report.asked["R2"] >= 2, "{kind:?}: both were given");
             let late = report.lateness.iter().max();
