@@ -28,8 +28,8 @@ use crate::clock::after;
 use crate::decide::access::{Known, Step, Waiting, next, next_wake};
 use crate::decide::grant_view::GrantView;
 use crate::decide::ledger::{
-    Authority, Evidence, Lookup, Purpose, authority, due_claims, end, end_of, evidence, purpose,
-    revoke_due, task,
+    Authority, Evidence, Lookup, Purpose, authority, due_claims, end, end_of, evidence, is_deleter,
+    purpose, revoke_due, task,
 };
 
 /// Why an access could not be looked after.
@@ -59,7 +59,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
         // Becoming leader looks at all again. But who may delete without the API server must do so
         // when it is away, and with it the lease.
         let is_unrecorded = context.memory.get(&name).unrecorded.is_some();
-        if access.spec.offline_deleter.as_ref() != Some(&context.me) && !is_unrecorded {
+        if !is_deleter(&access.spec, &context.me) && !is_unrecorded {
             return Ok(wake::at(now, None));
         }
         let asked_again = match purpose(&access.spec, now) {

@@ -27,6 +27,7 @@ use crate::aws::desk::Desk;
 use crate::clock::{Clock, Moment};
 use crate::config::Settings;
 use crate::decide::grant_status::Obstacle;
+use crate::decide::ledger::is_deleter;
 use crate::decide::policy::{PolicySet, Protected};
 use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::Metrics;
@@ -205,7 +206,7 @@ impl Context {
         access: &BreakglassAccess,
     ) -> Result<BreakglassAccess, ClusterError> {
         let name = access.metadata.name.as_deref().unwrap_or_default();
-        let gives_up = access.spec.offline_deleter.as_ref() != Some(&self.me);
+        let gives_up = !is_deleter(&access.spec, &self.me);
         let number = self.memory.begin_write(name, gives_up);
         let begun = Instant::now();
         let written = self.cluster.replace_access(access).await;

@@ -15,7 +15,9 @@ use crate::api::access::{
 };
 use crate::aws::{Cleared, Outcome, Seen};
 use crate::clock::after;
-use crate::decide::ledger::{deleted, due_claims, may_be_sent, outstanding_until, settle_window};
+use crate::decide::ledger::{
+    deleted, due_claims, is_deleter, may_be_sent, outstanding_until, settle_window,
+};
 use crate::telemetry::audit;
 
 /// Whoever writes the same entry is given so long to be done with it.
@@ -146,7 +148,7 @@ async fn is_absent(
 
 fn may_delete(ledger: &BreakglassAccessSpec, context: &Context) -> bool {
     let now = context.clock.now();
-    ledger.offline_deleter.as_ref() == Some(&context.me)
+    is_deleter(ledger, &context.me)
         && ledger.origin == Some(Origin::Created)
         && ledger.state != AccessState::Closed
         && ledger.claims.iter().all(|claim| now >= claim.expiry_time)
@@ -169,7 +171,7 @@ pub async fn record(
     };
     let now = context.clock.now();
     let ledger = &mut access.spec;
-    let ours = ledger.offline_deleter.as_ref() == Some(&context.me);
+    let ours = is_deleter(ledger, &context.me);
     // Whoever took the authority over has allowed for deletes, and does not know that there were any: only who was
     // given more time meanwhile, and may be without the access, is to know.
     let is_news = ours || due_claims(ledger, now).next().is_some();
@@ -218,7 +220,7 @@ async fn give_all_up(context: &Context) -> Result<(), ClusterError> {
     let mut left = context.cluster.accesses_now().await?;
     while let Some(mut access) = left.pop() {
         let name = access.metadata.name.clone().unwrap_or_default();
-        let ours = access.spec.offline_deleter.as_ref() == Some(&context.me);
+        let ours = is_deleter(&access.spec, &context.me);
         if !ours || context.memory.get(&name).unrecorded.is_some() {
             continue;
         }

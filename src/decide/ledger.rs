@@ -159,6 +159,11 @@ pub fn authority(ledger: &BreakglassAccessSpec, me: &Holder) -> Authority {
     }
 }
 
+/// Whether the ledger names that process as the one that may delete without it.
+pub fn is_deleter(ledger: &BreakglassAccessSpec, process: &Holder) -> bool {
+    ledger.offline_deleter.as_ref() == Some(process)
+}
+
 /// Takes the authority over. Whoever had it may have deleted without a record, for as long as its
 /// authority and its requests live.
 pub fn take_over(

@@ -13,7 +13,7 @@ use crate::aws::desk::{committed, is_urgent};
 use crate::aws::error::{Class, Error as AwsError};
 use crate::aws::{Cleared, Outcome, Seen};
 use crate::decide::access::activate;
-use crate::decide::ledger::{deleted, due_claims, outstanding_until};
+use crate::decide::ledger::{deleted, due_claims, is_deleter, outstanding_until};
 use crate::telemetry::audit;
 
 /// How long an operation is followed that AWS works on.
@@ -207,7 +207,7 @@ async fn record_outcome(
         if attempt.operation == Operation::Delete && matches!(outcome, Outcome::Succeeded { .. }) {
             deleted(&mut access.spec, now, &context.settings);
         }
-        let ours = access.spec.offline_deleter.as_ref() == Some(&context.me);
+        let ours = is_deleter(&access.spec, &context.me);
         let created =
             attempt.operation == Operation::Create && matches!(outcome, Outcome::Succeeded { .. });
         if created && ours && !deleting {

@@ -13,7 +13,7 @@ use crate::api::access::{BreakglassAccess, Operation};
 use crate::aws::Seen;
 use crate::clock::after;
 use crate::decide::access::{Known, Reading, Step, Waiting, next};
-use crate::decide::ledger::{Purpose, end, purpose};
+use crate::decide::ledger::{Purpose, end, is_deleter, purpose};
 use crate::decide::policy::Management;
 
 /// No turn of the protocol takes more steps; a turn that would is decided again later.
@@ -56,7 +56,7 @@ pub(super) async fn take(
             .memory
             .update(name, |tuple| tuple.contact = Some(contact));
         let recorded = offline::record(context, &mut access).await?;
-        let may_act = access.spec.offline_deleter.as_ref() == Some(&context.me);
+        let may_act = is_deleter(&access.spec, &context.me);
         if !context.leadership.is_ours() && !may_act {
             return Ok(Waiting::Nothing); // The rest is for whoever took over.
         }

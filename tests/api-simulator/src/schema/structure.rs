@@ -24,6 +24,8 @@ pub(crate) struct Schema {
 pub(crate) struct Demands {
     pub(crate) type_: Option<Type>,
     pub(crate) required: Vec<String>,
+    /// Exactly one of these lists of fields must be there.
+    pub(crate) either: Vec<Vec<String>>,
     pub(crate) one_of: Option<Vec<Value>>,
     pub(crate) pattern: Option<Pattern>,
     pub(crate) format: Option<String>,
@@ -88,11 +90,14 @@ impl Schema {
 impl Demands {
     fn read(schema: &Value) -> Result<Self, DefinitionError> {
         let text = |name: &str| schema.get(name).and_then(Value::as_str);
-        let texts = |name: &str| -> Vec<String> {
+        let texts_of = |schema: &Value, name: &str| -> Vec<String> {
             let list = schema.get(name).and_then(Value::as_array);
             let list = list.into_iter().flatten().filter_map(Value::as_str);
             list.map(str::to_owned).collect()
         };
+        let texts = |name: &str| texts_of(schema, name);
+        let alternatives = schema.get("oneOf").and_then(Value::as_array);
+        let alternatives = alternatives.into_iter().flatten();
         let bounds = |least: &str, most: &str| Bounds {
             least: schema.get(least).and_then(Value::as_u64),
             most: schema.get(most).and_then(Value::as_u64),
@@ -110,6 +115,9 @@ impl Demands {
                 _ => None,
             },
             required: texts("required"),
+            either: alternatives
+                .map(|schema| texts_of(schema, "required"))
+                .collect(),
             one_of: schema.get("enum").and_then(Value::as_array).cloned(),
             pattern: text("pattern").map(Pattern::read).transpose()?,
             format: text("format").map(str::to_owned),

@@ -1,6 +1,6 @@
 //! Whether an object fits its schema, in the words of the real server.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::structure::Type;
 use super::{Kind, Schema};
@@ -110,16 +110,8 @@ impl Schema {
         causes.extend(self.not_one_of(value, place));
         match value {
             Value::Object(fields) => {
-                for name in &self.demands.required {
-                    if !fields.contains_key(name) {
-                        let field = below(place.path, name);
-                        causes.push(Cause {
-                            reason: "FieldValueRequired",
-                            message: "Required value".to_owned(),
-                            field,
-                        });
-                    }
-                }
+                causes.extend(self.not_exactly_one(fields, place));
+                causes.extend(missing(&self.demands.required, fields, place));
                 for (name, value) in fields {
                     if let Some(schema) = self.field(name) {
                         let old = old.and_then(|old| old.get(name));
@@ -172,6 +164,33 @@ impl Schema {
                 listed.join(", ")
             ),
         ))
+    }
+
+    /// Where none of several lists of fields is there the first is told to be missing.
+    fn not_exactly_one(&self, fields: &Map<String, Value>, place: &Place<'_>) -> Vec<Cause> {
+        let either = &self.demands.either;
+        let fits = |list: &&Vec<String>| list.iter().all(|name| fields.contains_key(name));
+        let found = match either.iter().filter(fits).count() {
+            1 => return Vec::new(),
+            0 => "Found none valid".to_owned(),
+            more => format!("Found {more} valid alternatives"),
+        };
+        let Some(first) = either.first() else {
+            return Vec::new();
+        };
+        let message = format!(
+            "Invalid value: \"\": \"{}\" must validate one and only one schema (oneOf). {found}",
+            place.spoken
+        );
+        let mut causes = vec![Cause {
+            reason: "FieldValueInvalid",
+            message,
+            field: "<nil>".to_owned(),
+        }];
+        if found.ends_with("none valid") {
+            causes.extend(missing(first, fields, place));
+        }
+        causes
     }
 
     fn check_text(&self, text: &str, value: &Value, place: &Place<'_>, causes: &mut Vec<Cause>) {
@@ -286,6 +305,16 @@ impl Schema {
             .map(|key| (key.clone(), fields.get(key).cloned().unwrap_or_default()));
         (!keys.is_empty()).then(|| json!(parts.collect::<serde_json::Map<_, _>>()))
     }
+}
+
+fn missing(required: &[String], fields: &Map<String, Value>, place: &Place<'_>) -> Vec<Cause> {
+    let missing = required.iter().filter(|name| !fields.contains_key(*name));
+    let missing = missing.map(|name| Cause {
+        reason: "FieldValueRequired",
+        message: "Required value".to_owned(),
+        field: below(place.path, name),
+    });
+    missing.collect()
 }
 
 fn out_of_format(place: &Place<'_>, format: &str) -> Cause {

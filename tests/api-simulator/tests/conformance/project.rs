@@ -136,11 +136,18 @@ async fn accesses_are_alike() {
         let many: Vec<_> = (0..65).map(|uid| claim(&uid.to_string())).collect();
         object["spec"]["claims"] = json!(many);
         s.put(&one, &object).await;
+        let mut both = made["spec"]["tuple"].clone();
+        both["identityCenterGroup"] = json!({
+            "instanceArn": "arn:aws:sso:::instance/ssoins-1", "identityStoreId": "d-1",
+            "group": "Workers", "groupId": "g-1", "user": "alice", "userId": "u-1",
+        });
         for (field, value) in [
             ("state", json!("Ajar")),
             ("origin", json!("Found")),
             ("claims", json!([{"uid": "1"}])),
             ("createUnknownUntil", json!("soon")),
+            ("tuple", json!({})),
+            ("tuple", both),
         ] {
             let mut object = s.get(&one).await.body;
             object["spec"][field] = value;
