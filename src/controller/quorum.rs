@@ -3,11 +3,11 @@
 use futures::future::join_all;
 
 use super::cluster::{Cluster, Error};
-use crate::api::access::{BreakglassAccessSpec, Claim, GrantRef};
-use crate::decide::access::Authorities;
+use crate::api::access::{BreakglassAccessSpec, GrantRef};
+use crate::decide::authorities::Authorities;
 use crate::decide::grant_view::GrantView;
-use crate::decide::ledger::{Evidence, Lookup, evidence};
-use crate::decide::policy::{Allowance, Management, PolicySet, Protected, Question, Ruling};
+use crate::decide::ledger::Lookup;
+use crate::decide::policy::Protected;
 
 /// Reads the grants of all claims and the policies, and says what follows for each claim.
 pub async fn authorities(
@@ -23,43 +23,7 @@ pub async fn authorities(
     )
     .await;
     let policies = cluster.policies().await?;
-    let mut found = Authorities {
-        policies_unreadable: policies.readable().err(),
-        ..Authorities::default()
-    };
-    for (claim, lookup) in ledger.claims.iter().zip(&lookups) {
-        let verdict = evidence(claim, lookup, &policies, &ledger.tuple);
-        if let (Evidence::Stands(_), Lookup::Found(view)) = (&verdict, lookup) {
-            let uid = claim.uid.clone();
-            if let Some(allowance) = allowance(claim, view, &policies, protected) {
-                found.admitted.insert(uid, allowance.exclusive);
-            } else if protected.management == Management::Unknown
-                && allowance(claim, view, &policies, &protected.but_management()).is_some()
-            {
-                found.in_doubt.insert(uid);
-            }
-        }
-        found.evidence.insert(claim.uid.clone(), verdict);
-    }
-    Ok(found)
-}
-
-/// What admits what was claimed: not more, should the grant ask for more by now.
-fn allowance(
-    claim: &Claim,
-    view: &GrantView,
-    policies: &PolicySet,
-    protected: &Protected,
-) -> Option<Allowance> {
-    let asked = Question::of(view)?;
-    let question = Question {
-        expiry: asked.expiry.min(claim.expiry_time),
-        ..asked
-    };
-    match policies.ask(&question, protected) {
-        Ruling::Allowed(allowance) => Some(allowance),
-        Ruling::Denied { .. } => None,
-    }
+    Ok(Authorities::of(ledger, &lookups, &policies, protected))
 }
 
 /// Reads one grant.

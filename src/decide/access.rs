@@ -4,10 +4,9 @@
 //! ([`Step::Read`], [`Step::Confirm`]), what to write, or what to send after that write. The
 //! executor supplies facts and carries out writes until the answer is [`Step::Rest`].
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use jiff::Timestamp;
 
+use super::authorities::Authorities;
 use super::ledger::{
     Authority, Evidence, authority, begin, due_claims, end_of, outstanding_until, send_window,
     settle_window, take_over, tidy,
@@ -27,22 +26,6 @@ pub struct Reading {
     pub begun: Timestamp,
     /// What it showed.
     pub seen: Seen,
-}
-
-/// What is known of the claims' grants and the policies.
-#[derive(Clone, Debug, Default)]
-pub struct Authorities {
-    /// By uid of the claim. What is missing is unknown.
-    pub evidence: BTreeMap<String, Evidence>,
-    /// Uids of the claims that some Allow policy admits at this moment, and whether it calls the entitlement exclusively
-    /// ours.
-    pub admitted: BTreeMap<String, bool>,
-    /// Uids of those that one would admit, were the account known not to be the management account.
-    pub in_doubt: BTreeSet<String>,
-    /// Why nothing may be given now, whatever the claims say: a policy can't be read.
-    pub policies_unreadable: Option<String>,
-    /// Nor may anything be given while the machine's clock is known to be wrong.
-    pub clock_is_wrong: bool,
 }
 
 /// Everything that the next step depends on.

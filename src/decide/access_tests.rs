@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use super::access::{Authorities, Known, Reading, Step, Waiting, activate, next};
+use super::access::{Known, Reading, Step, Waiting, activate, next};
+use super::authorities::Authorities;
 use super::fixtures::{at, claim, holder, ledger, shown};
 use super::ledger::{Evidence, begin, end, task};
 use crate::api::access::{

@@ -5,9 +5,11 @@
 //! - [`policy`]: is this grant admitted, denied, and by which policy;
 //! - [`grant`]: what to do about a grant, and [`grant_status`]: what to tell people about it
 //!   (`grant_verdict` finds the words);
-//! - [`access`]: the ledger protocol of one tuple, and [`ledger`]: its vocabulary.
+//! - [`access`]: the ledger protocol of one tuple, [`ledger`]: its vocabulary, and [`authorities`]: what
+//!   grants and policies say of each claim.
 
 pub mod access;
+pub mod authorities;
 pub mod glob;
 pub mod grant;
 pub mod grant_status;

@@ -7,7 +7,8 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::access::{Authorities, Known, Reading, Step, Waiting, activate, next, next_wake};
+use super::access::{Known, Reading, Step, Waiting, activate, next, next_wake};
+use super::authorities::Authorities;
 use super::fixtures::{at, claim, holder, ledger};
 use super::ledger::{Evidence, due, due_claims, end, outstanding_until};
 use crate::api::access::{AccessState, BreakglassAccessSpec, Claim, EndReason, Operation, Origin};
