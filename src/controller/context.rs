@@ -18,7 +18,7 @@ use super::cluster::{
     Cluster, Error as ClusterError, access_resource, grant_resource, parse_access,
 };
 use super::leader::Leadership;
-use super::memory::Memory;
+use super::memory::{Memory, age};
 use super::told::Told;
 use super::watch::{Index, Mirror, NamedGrant, Relist};
 use crate::api::access::{BreakglassAccess, Holder};
@@ -153,18 +153,11 @@ impl Context {
         newer(known.map(|(_, ledger)| (*ledger).clone()), seen)
     }
 
-    /// Remembers a ledger entry as a call that was begun then has shown it.
+    /// Remembers a ledger entry as a call that was begun then has shown it, unless a newer one is known.
     pub fn learn_access(&self, begun: Instant, access: &BreakglassAccess) {
         let name = access.metadata.name.as_deref().unwrap_or_default();
-        self.memory.update(name, |tuple| {
-            // A read may be answered after a write that was begun later.
-            let known = tuple.ledger.as_ref();
-            let is_news = known.is_none_or(|(_, known)| age(known) <= age(access));
-            if is_news {
-                tuple.ledger = Some((begun, Arc::new(access.clone())));
-                self.index.put(access);
-            }
-        });
+        let index = || self.index.put(access);
+        self.memory.learn(name, begun, access, index);
     }
 
     /// Takes in an event of the accesses: which grants they know. What this process has written since
@@ -289,12 +282,6 @@ fn newer(
     seen: Option<BreakglassAccess>,
 ) -> Option<BreakglassAccess> {
     known.into_iter().chain(seen).max_by_key(age) // The last of equals.
-}
-
-/// Of two versions of an access the one with the higher age is the newer.
-pub fn age(access: &BreakglassAccess) -> (Option<Timestamp>, Option<i64>) {
-    let made = access.metadata.creation_timestamp.as_ref();
-    (made.map(|time| time.0), access.metadata.generation)
 }
 
 #[cfg(test)]

@@ -113,6 +113,12 @@ pub struct Hold {
     pub until_time: Timestamp,
 }
 
+/// Of two versions of an access the one with the higher age is the newer.
+pub fn age(access: &BreakglassAccess) -> (Option<Timestamp>, Option<i64>) {
+    let made = access.metadata.creation_timestamp.as_ref();
+    (made.map(|time| time.0), access.metadata.generation)
+}
+
 /// What is remembered of all tuples, by name of the access.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -135,6 +141,24 @@ impl Memory {
     /// Changes what is remembered of one tuple.
     pub fn update(&self, access: &str, change: impl FnOnce(&mut Remembered)) {
         change(self.lock().entry(access.to_owned()).or_default());
+    }
+
+    /// Remembers a ledger entry as a call that was begun then has shown it, and has others learn it too. A read may be
+    /// answered after a write that was begun later: then it is no news.
+    pub fn learn(
+        &self,
+        name: &str,
+        begun: Instant,
+        access: &BreakglassAccess,
+        others_learn: impl FnOnce(),
+    ) {
+        self.update(name, |tuple| {
+            let known = tuple.ledger.as_ref();
+            if known.is_none_or(|(_, known)| age(known) <= age(access)) {
+                tuple.ledger = Some((begun, Arc::new(access.clone())));
+                others_learn();
+            }
+        });
     }
 
     /// There is no ledger any more. The watch may go on showing one: that is no right to act.
@@ -235,6 +259,28 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::fixtures::ledger;
+
+    #[test]
+    fn a_read_that_is_answered_late_hides_nothing_that_was_written_meanwhile() {
+        let memory = Memory::default();
+        let version = |generation| {
+            let mut access = BreakglassAccess::new("a", ledger(Vec::new()));
+            access.metadata.generation = Some(generation);
+            access
+        };
+        let known = || {
+            let known = memory.get("a").ledger.unwrap();
+            known.1.metadata.generation
+        };
+        let mut learnt = Vec::new();
+        for (generation, wanted) in [(2, 2), (1, 2), (2, 2), (3, 3)] {
+            let learn = || learnt.push(generation);
+            memory.learn("a", Instant::now(), &version(generation), learn);
+            assert_eq!(known(), Some(wanted));
+        }
+        assert_eq!(learnt, [2, 2, 3]);
+    }
 
     /// What a write still on its way may have given up stays given up until a later one is known to have taken effect.
     #[test]

@@ -435,6 +435,48 @@ fn where_nobody_knows_whether_a_policy_admits_it_a_claim_waits() {
     }
 }
 
+/// What was given stays; but nothing is given, or given back, because of a grant that nobody can read.
+#[test]
+fn a_grant_that_nobody_can_read_is_no_reason_to_give() {
+    let mut found = Authorities {
+        evidence: [("a".to_owned(), Evidence::Unknown)].into(),
+        ..Authorities::default()
+    };
+    let claims = vec![claim("a", 0, 100), claim("b", 0, 100)];
+    let absent = look(1, false);
+    for state in [
+        AccessState::Closed,
+        AccessState::Settling,
+        AccessState::Open,
+    ] {
+        let ledger = BreakglassAccessSpec {
+            state,
+            origin: (state != AccessState::Closed).then_some(Origin::Created),
+            ..ledger(claims.clone())
+        };
+        let step = |found: &Authorities| {
+            next(&Known {
+                authorities: Some(found),
+                now: at(1),
+                ..known(&ledger, Some(&absent))
+            })
+        };
+        assert_eq!(step(&found), Step::Rest(Waiting::Grants), "{state:?}");
+        // For another it is given, for as long as his lasts.
+        let stands = Evidence::Stands(at(5));
+        found.evidence.insert("b".to_owned(), stands);
+        found.admitted.insert("b".to_owned(), false);
+        match step(&found) {
+            Step::Send(ledger, Operation::Create) => {
+                assert_eq!(ledger.attempt.unwrap().send_before, at(5), "{state:?}");
+            }
+            step => panic!("{state:?}: {step:?}"),
+        }
+        found.evidence.remove("b");
+        found.admitted.clear();
+    }
+}
+
 #[test]
 fn a_membership_that_was_taken_away_and_still_shows_is_given_again_not_believed() {
     let ledger = BreakglassAccessSpec {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::super::context::{Context, age};
+use super::super::context::Context;
+use super::super::memory::age;
 use super::super::{offline, quorum};
 use super::Failure;
 use super::send::{self, Sent};

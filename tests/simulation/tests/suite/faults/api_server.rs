@@ -57,6 +57,32 @@ fn edits_of_which_no_event_comes_are_seen_as_one() {
     assert!(late.len() == 1 && late[0] <= 4 * 60 + 5, "{late:?}");
 }
 
+/// Fault 5. R2.
+/// What was claimed beforehand is asked for once more before anything is given, and not of a copy that may be old.
+#[test]
+fn what_ends_just_before_its_start_is_not_given_though_no_event_has_come() {
+    let deny = Deed::PutPolicy("deny", Policy::DenyAll);
+    let ends = [
+        Deed::SetRevoked(name(), true),
+        Deed::Delete(name()),
+        Deed::Garble(name()),
+        deny,
+    ];
+    for end in ends {
+        for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+            let given = grant("first", target, Some(3 * MINUTE), 6 * MINUTE);
+            let mut life = life(
+                "over before it begins",
+                vec![(10, Deed::Apply(given)), (175, end.clone())],
+            );
+            life.story.setting.lag = 50;
+            let report = kept(&life);
+            let given = report.asked.get("R2").copied().unwrap_or_default();
+            assert_eq!(given, 0, "{target:?} after {end:?}");
+        }
+    }
+}
+
 /// Fault 7. R3.
 #[test]
 fn a_delete_that_the_watch_loses_ends_access_all_the_same() {

@@ -308,16 +308,19 @@ fn what_a_proxy_says_ends_no_grant() {
             IAM_GROUP => "alice",
             _ => ALICE,
         };
-        let report = kept(&life(
-            "given again while a proxy does not reach the API server",
-            vec![
-                first(target),
-                (115, Deed::TakeByHand(user, target)),
-                (2 * MINUTE, Deed::AskAgain(name())),
-                api(2 * MINUTE + 2, kind, MINUTE),
-            ],
-        ));
-        assert_eq!(report.lateness, [0], "{target:?}: it lasts until its end");
+        // Some of them come between the reading of the ledger and that of the grant.
+        for second in 0..6 {
+            let report = kept(&life(
+                "given again while a proxy does not reach the API server",
+                vec![
+                    first(target),
+                    (115, Deed::TakeByHand(user, target)),
+                    (2 * MINUTE, Deed::AskAgain(name())),
+                    api(2 * MINUTE + second, kind, MINUTE),
+                ],
+            ));
+            assert_eq!(report.lateness, [0], "{target:?}: it lasts until its end");
+        }
     }
 }
 
