@@ -52,8 +52,12 @@ pub async fn delete_expired(context: &Context, name: &str) -> bool {
     if done || !remembered.gave_up.is_empty() || !may_delete() {
         return false;
     }
-    // That may take long.
-    if is_absent(context, name, &access, before.as_ref()).await || !may_delete() {
+    // To look may take long.
+    let accepted = before.as_ref().and_then(|before| before.accepted);
+    let is_long_ago = |at: Instant| Instant::now() >= at + settings.unknown_outcome;
+    if accepted.is_some_and(is_long_ago)
+        && (may_be_others(context, name, &access).await || !may_delete())
+    {
         return false;
     }
     let now = context.clock.now();
@@ -123,19 +127,9 @@ pub async fn delete_expired(context: &Context, name: &str) -> bool {
     true
 }
 
-/// Whether what AWS took long ago is gone by now. What is there later may be somebody else's: without the ledger nobody
-/// can tell.
-async fn is_absent(
-    context: &Context,
-    name: &str,
-    access: &BreakglassAccess,
-    unrecorded: Option<&Unrecorded>,
-) -> bool {
-    let accepted = unrecorded.and_then(|unrecorded| unrecorded.accepted);
-    let is_long_ago = |at: Instant| Instant::now() >= at + context.settings.unknown_outcome;
-    if !accepted.is_some_and(is_long_ago) {
-        return false;
-    }
+/// Whether somebody else may have given what is there, now that AWS took it long ago: unless it was never seen to be
+/// gone since, and is seen now. Without the ledger nobody can tell more.
+async fn may_be_others(context: &Context, name: &str, access: &BreakglassAccess) -> bool {
     let seen = context.aws.read(&access.spec.tuple).await;
     let absent = matches!(seen, Ok(Seen::Absent | Seen::Gone(_)));
     context.memory.update(name, |tuple| {
@@ -143,7 +137,7 @@ async fn is_absent(
             unrecorded.absent = absent;
         }
     });
-    absent
+    !matches!(seen, Ok(Seen::Present { .. }))
 }
 
 fn may_delete(ledger: &BreakglassAccessSpec, context: &Context) -> bool {

@@ -210,7 +210,7 @@ fn many_grants_of_all_kinds_come_and_go_together() {
         .enumerate()
         .map(|(number, access)| {
             let grant = Grant::of(access).named(&format!("grant-{number}"));
-            scenario.apply(&grant.expires_in(seconds(20)))
+            scenario.apply(&grant.expires_in(seconds(40)))
         })
         .collect();
     for grant in &grants {

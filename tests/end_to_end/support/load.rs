@@ -24,7 +24,7 @@ struct Foreign {
 }
 
 impl<'s> Load<'s> {
-    /// Applies grants that end between 10 and 26 seconds from now.
+    /// Applies grants that end between 18 and 40 seconds from now: on a busy machine it takes a while until all are claimed.
     pub fn start(scenario: &'s Scenario<'s>) -> Self {
         let mut load = Self {
             scenario,
@@ -34,13 +34,13 @@ impl<'s> Load<'s> {
         for make in [Scenario::assignment, Scenario::group, Scenario::iam_group] {
             let access = make(scenario);
             load.give_foreign(&scenario.for_another_user(&access));
-            load.apply(Grant::of(&access).expires_in(seconds(10)));
             load.apply(Grant::of(&access).expires_in(seconds(18)));
+            load.apply(Grant::of(&access).expires_in(seconds(30)));
             let pre_existing = make(scenario);
             load.give_foreign(&pre_existing);
-            load.apply(Grant::of(&pre_existing).expires_in(seconds(10)));
-            let later = Grant::of(&make(scenario)).starts_in(seconds(9));
-            load.apply(later.expires_in(seconds(26)));
+            load.apply(Grant::of(&pre_existing).expires_in(seconds(18)));
+            let later = Grant::of(&make(scenario)).starts_in(seconds(17));
+            load.apply(later.expires_in(seconds(40)));
         }
         load
     }
@@ -63,7 +63,7 @@ impl<'s> Load<'s> {
     pub fn add_more(&mut self) {
         for make in [Scenario::assignment, Scenario::group, Scenario::iam_group] {
             let access = make(self.scenario);
-            self.apply(Grant::of(&access).expires_in(seconds(12)));
+            self.apply(Grant::of(&access).expires_in(seconds(20)));
         }
     }
 
