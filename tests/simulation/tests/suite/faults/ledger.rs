@@ -268,33 +268,6 @@ fn what_is_gone_is_not_deleted_for_ever_while_the_ledger_can_not_be_written() {
     assert_eq!(since, None, "{deletes:#?}");
 }
 
-/// Faults 22, 42. R3.
-/// What AWS accepted has failed, again and again.
-#[test]
-fn a_delete_that_failed_is_sent_again_without_the_ledger() {
-    let mut life = life(
-        "a delete without the ledger fails",
-        vec![
-            first(ASSIGNMENT),
-            api(4 * MINUTE, Api::Forbidden, 56 * MINUTE),
-            // Until nothing is sent any more without a look at AWS.
-            aws_writes(4 * MINUTE, Aws::Fails, 24 * MINUTE),
-        ],
-    );
-    life.story.calm = HOUR + MINUTE;
-    let told = Direction {
-        trace: true,
-        ..Direction::default()
-    };
-    let report = crate::kept(&life, &told);
-    let again = "2026-01-05T00:28:00Z".."2026-01-05T01:00:00Z";
-    let is_delete = |line: &&String| {
-        line.contains("DeleteAccountAssignment {") && again.contains(&line.as_str())
-    };
-    let deletes: Vec<_> = report.trace.iter().filter(is_delete).collect();
-    assert!(!deletes.is_empty(), "{report:?}");
-}
-
 /// Fault 42. R6.
 /// A proxy in front of the API server knows of no object: what it says is not said of any.
 #[test]
