@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::cast::{ACCOUNTS, GROUPS, IAM_ACCOUNTS, IAM_GROUPS, PERMISSION_SETS, Target};
 use crate::stage::Direction;
-use crate::story::{Api, Aws, Cloud, Deed, Grant, Name, Policy, Second, Setting, Story, Trouble};
+use crate::story::{
+    Api, Aws, Calls, Cloud, Deed, Grant, Name, Policy, Second, Setting, Story, Trouble,
+};
 
 const MINUTE: Second = 60;
 /// By then the last grant of each life has ended.
@@ -248,7 +250,7 @@ fn changes() -> Vec<Life> {
 fn troubles() -> Vec<Life> {
     let away = Trouble::new(Api::Lost, MINUTE);
     let unanswered = Trouble {
-        only_writes: true,
+        calls: Calls::Writes,
         ..Trouble::new(Aws::Unanswered, MINUTE)
     };
     let exclusive = Policy::Everything {

@@ -103,10 +103,10 @@ impl Network {
                     Api::Conflict | Api::Forbidden => write && !lease,
                     // The library begins a watch that ends at once again at once.
                     Api::Truncated | Api::Foreign => {
-                        call.verb != Verb::Watch && (write || !trouble.only_writes)
+                        call.verb != Verb::Watch && trouble.calls.have(write)
                     }
                     Api::StatusConflict => write && call.subresource.as_deref() == Some("status"),
-                    _ => write || !trouble.only_writes,
+                    _ => trouble.calls.have(write),
                 }
             })
             .map_or_else(ApiFate::default, api_fate)
@@ -145,7 +145,7 @@ impl Network {
                 Aws::IamDown => iam,
                 Aws::IdentityCenterDown => center,
                 Aws::TooManyRequests | Aws::Conflict | Aws::Fails => call.is_write() && center,
-                _ => call.is_write() || !trouble.only_writes,
+                _ => trouble.calls.have(call.is_write()),
             };
             if concerns && hits(trouble, replica, &mut lines.random) {
                 return aws_fate(trouble.kind, iam);

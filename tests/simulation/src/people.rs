@@ -5,9 +5,7 @@ use aws_simulator::{AccountStatus, Change, Simulator};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::cast::{
-    ACCOUNTS, DELEGATE, IAM_ACCOUNTS, MANAGEMENT, PEOPLE, PERMISSION_SETS, ROLE, Target,
-};
+use crate::cast::{ACCOUNTS, DELEGATE, IAM_ACCOUNTS, MANAGEMENT, PEOPLE, ROLE, Target};
 use crate::story::{Deed, Grant, Name, Policy, Second, Tamper};
 
 const GRANTS: &str = "breakglassgrants";
@@ -141,11 +139,15 @@ impl People {
             let _ = self.aws.change(&Change::CreateRole { account, role });
         }
         self.expire_keys(self.aws.now());
-        // A delegated administrator is refused a permission set as long as somebody has it there.
-        for user in PEOPLE {
-            for (set, _) in PERMISSION_SETS {
-                self.by_hand(user, Target::Assignment(MANAGEMENT, set), false);
-            }
+        // A delegated administrator is refused a permission set as long as anybody has it there, gone or not.
+        let instances = self.aws.truth().instances;
+        let assignments = instances.into_iter().flat_map(|one| one.assignments);
+        for one in assignments.filter(|one| one.account == MANAGEMENT) {
+            let _ = self.aws.change(&Change::DeleteAssignment {
+                account: one.account,
+                permission_set: one.permission_set.unwrap_or_default(),
+                principal: one.principal_id,
+            });
         }
         for name in ["nonsense", "deny"] {
             let _ = self.api.delete("people", POLICIES, None, name);

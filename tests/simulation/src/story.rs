@@ -300,8 +300,30 @@ pub struct Trouble<K> {
     pub replica: Option<usize>,
     /// How many of the calls it hits, in percent.
     pub percent: u64,
-    /// Whether it hits writes only.
-    pub only_writes: bool,
+    /// Which of the calls.
+    pub calls: Calls,
+}
+
+/// Calls that a trouble may hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Calls {
+    /// All.
+    All,
+    /// Those that change something.
+    Writes,
+    /// The others.
+    Reads,
+}
+
+impl Calls {
+    /// Whether a call that writes, or one that does not, is among them.
+    pub(crate) fn have(self, write: bool) -> bool {
+        match self {
+            Self::All => true,
+            Self::Writes => write,
+            Self::Reads => !write,
+        }
+    }
 }
 
 impl<K> Trouble<K> {
@@ -312,7 +334,7 @@ impl<K> Trouble<K> {
             lasts,
             replica: None,
             percent: 100,
-            only_writes: false,
+            calls: Calls::All,
         }
     }
 }

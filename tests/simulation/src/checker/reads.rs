@@ -194,11 +194,9 @@ impl Reads {
                 _ => false,
             })
         };
-        let elsewhere = |asked: &Asked| {
-            let history = written.grants.get(&claim.uid);
-            let mut before = history.into_iter().flat_map(GrantHistory::ever_asked);
-            before.any(|before| before.pinned() != asked.pinned())
-        };
+        let history = written.grants.get(&claim.uid);
+        let before = || history.into_iter().flat_map(GrantHistory::ever_asked);
+        let elsewhere = |asked: &Asked| before().any(|before| before.pinned() != asked.pinned());
         grants.any(|read| match &read.shown {
             Some(Shown::Object(object)) if identity(object).0 == claim.uid => {
                 let asked = asked(object);
@@ -206,7 +204,10 @@ impl Reads {
                     EndReason::Deleted => object.pointer("/metadata/deletionTimestamp").is_some(),
                     EndReason::RevokedByRequest => is_revoked(object),
                     EndReason::EndedBefore => says_ended(object),
-                    EndReason::DeniedByPolicy => asked.is_some_and(|asked| denies(&asked)),
+                    EndReason::DeniedByPolicy => match &asked {
+                        Some(asked) => denies(asked),
+                        None => before().any(denies),
+                    },
                     EndReason::TargetChanged => asked.is_some_and(|asked| elsewhere(&asked)),
                     EndReason::Expired | EndReason::RemovedExternally => true,
                 }

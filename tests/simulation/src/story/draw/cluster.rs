@@ -3,7 +3,7 @@
 use super::{CALM, HOUR, MINUTE, moment};
 use crate::cast::NAMESPACES;
 use crate::entropy::Random;
-use crate::story::{Api, Aws, Deed, Second, Setting, Trouble};
+use crate::story::{Api, Aws, Calls, Deed, Second, Setting, Trouble};
 
 /// What becomes of the machines and the lines between them.
 pub(super) fn machines(random: &mut Random, setting: &Setting, deeds: &mut Vec<(Second, Deed)>) {
@@ -160,7 +160,11 @@ fn trouble<K>(
         lasts,
         replica,
         percent: random.pick(&[5, 30, 100]),
-        only_writes: random.chance(0.4),
+        calls: if random.chance(0.4) {
+            Calls::Writes
+        } else {
+            Calls::All
+        },
     };
     (moment(random, deeds, lasts), deed(trouble))
 }

@@ -1,10 +1,12 @@
 //! The ledger: out of reach, lost, or deleted by somebody.
 
+use std::time::Duration;
+
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
 use simulation::stage::Direction;
-use simulation::story::{Api, Aws, Deed, Second, Trouble};
+use simulation::story::{Api, Aws, Calls, Deed, Second, Trouble};
 
-use super::{ALICE, HOUR, MINUTE, api, aws, aws_writes, first, kept, name, second};
+use super::{ALICE, HOUR, MINUTE, api, aws, aws_calls, aws_writes, first, kept, name, second};
 
 /// From minute 3 on that controller hears nothing of the cluster, for so long.
 fn cut_off(replica: usize, lasts: Second) -> [(Second, Deed); 2] {
@@ -268,6 +270,41 @@ fn what_is_gone_is_not_deleted_for_ever_while_the_ledger_can_not_be_written() {
     assert_eq!(since, None, "{deletes:#?}");
 }
 
+/// Faults 12, 42. R4.
+/// AWS is down, and then can't be read only: long after it took a delete, what is there may be somebody else's.
+#[test]
+fn what_can_not_be_seen_is_not_deleted_again_without_the_ledger_long_after_aws_took_it() {
+    for (target, user) in [(ASSIGNMENT, ALICE), (IAM_GROUP, "alice")] {
+        let forbidden = api(50, Api::Forbidden, 9 * MINUTE);
+        // Given so late that what AWS says of the first deletes is not the last word.
+        let deeds = vec![
+            (25, Deed::Apply(grant("first", target, None, MINUTE))),
+            forbidden,
+            aws_writes(75, Aws::ServerError, 110),
+            aws_calls(Calls::Reads, 75, Aws::ServerError, 8 * MINUTE),
+            (150, Deed::GiveByHand(user, target)),
+        ];
+        let mut life = life("given by hand while AWS can't be read", deeds);
+        let settings = &mut life.story.setting.settings;
+        settings.unknown_outcome = Duration::from_mins(2);
+        let told = Direction {
+            trace: true,
+            ..Direction::default()
+        };
+        let report = crate::kept(&life, &told);
+        let deletes = report.trace.iter().filter(|line| {
+            let calls = ["DeleteAccountAssignment {", "RemoveUserFromGroup {"];
+            calls.iter().any(|call| line.contains(call))
+        });
+        let times: Vec<_> = deletes.map(|line| &line[11..19]).collect();
+        println!("{target:?}: {times:?}");
+        assert!(times[0] < "00:01:15", "{target:?}: {times:?}");
+        let long_after = "00:03:00".."00:09:00";
+        let again = times.iter().find(|time| long_after.contains(*time));
+        assert_eq!(again, None, "{target:?}: {times:?}");
+    }
+}
+
 /// Fault 42. R6.
 /// A proxy in front of the API server knows of no object: what it says is not said of any.
 #[test]
@@ -378,7 +415,7 @@ fn what_is_removed_is_not_taken_away_again_when_no_watch_tells_of_it() {
 fn a_claim_that_is_made_while_its_entry_is_removed_is_not_lost() {
     let late = Trouble {
         percent: 50,
-        only_writes: true,
+        calls: Calls::Writes,
         ..Trouble::new(Api::Late(3), MINUTE)
     };
     for seed in 0..6 {

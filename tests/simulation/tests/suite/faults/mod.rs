@@ -12,7 +12,7 @@ use simulation::cast::Target;
 use simulation::lives::{ASSIGNMENT, Life, grant, life};
 use simulation::report::Report;
 use simulation::stage::Direction;
-use simulation::story::{Api, Aws, Deed, Name, Second, Trouble};
+use simulation::story::{Api, Aws, Calls, Deed, Name, Second, Trouble};
 
 const MINUTE: Second = 60;
 const HOUR: Second = 60 * MINUTE;
@@ -44,17 +44,14 @@ fn aws(at: Second, kind: Aws, lasts: Second) -> (Second, Deed) {
     (at, Deed::AwsTrouble(Trouble::new(kind, lasts)))
 }
 
-/// The same, of writes only.
-fn aws_writes(at: Second, kind: Aws, lasts: Second) -> (Second, Deed) {
-    let only_writes = true;
+/// The same, of some calls only.
+fn aws_calls(calls: Calls, at: Second, kind: Aws, lasts: Second) -> (Second, Deed) {
     let trouble = Trouble::new(kind, lasts);
-    (
-        at,
-        Deed::AwsTrouble(Trouble {
-            only_writes,
-            ..trouble
-        }),
-    )
+    (at, Deed::AwsTrouble(Trouble { calls, ..trouble }))
+}
+
+fn aws_writes(at: Second, kind: Aws, lasts: Second) -> (Second, Deed) {
+    aws_calls(Calls::Writes, at, kind, lasts)
 }
 
 fn kill(at: Second, down: Second) -> (Second, Deed) {

@@ -463,6 +463,33 @@ fn a_deny_ends_access_that_is_being_given_too() {
     }
 }
 
+/// As the grant was when it was admitted. R6.
+#[test]
+fn a_deny_ends_what_can_not_be_read_any_more() {
+    const AT: Second = 4 * MINUTE + 7;
+    let given = grant("first", ASSIGNMENT, None, 14 * MINUTE);
+    let life = life(
+        "denied when it can't be read",
+        vec![
+            (10, Deed::Apply(given)),
+            (2 * MINUTE, Deed::Garble(name())),
+            (AT, Deed::PutPolicy("deny", Policy::DenyAll)),
+        ],
+    );
+    let told = Direction {
+        trace: true,
+        ..Direction::default()
+    };
+    let report = crate::kept(&life, &told);
+    let mut trace = report.trace.iter();
+    let delete = trace.find(|line| line.contains("DeleteAccountAssignment {"));
+    let delete = delete.map(|line| &line[11..19]);
+    assert!(
+        delete.is_some_and(|at| ("00:04:07".."00:04:12").contains(&at)),
+        "{delete:?}"
+    );
+}
+
 /// Fault 30. R3, L4.
 #[test]
 fn people_entitlements_and_accounts_that_go_for_good_leave_nothing_usable() {
