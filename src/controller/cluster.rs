@@ -348,3 +348,38 @@ impl Cluster {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::scripted::{client, refusal};
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_proxy_says_is_said_of_no_grant() {
+        let asked = GrantRef {
+            namespace: "team".to_owned(),
+            name: "access".to_owned(),
+        };
+        let named = |name: &str, uid: Option<&str>| {
+            let meta = json!({"name": name, "namespace": "team", "uid": uid});
+            Some((200, json!({"metadata": meta, "spec": {}})))
+        };
+        let read = async |answer| {
+            let api = client(move |_| Option::clone(&answer));
+            Cluster::new(api).grant(&asked).await
+        };
+        let found = read(named("access", Some("1"))).await;
+        assert_eq!(found.unwrap().unwrap().metadata.uid.as_deref(), Some("1"));
+        assert!(read(refusal(404, "NotFound")).await.unwrap().is_none());
+        for foreign in [
+            Some((200, json!({"message": "please sign in"}))),
+            Some((404, json!({"message": "no such page"}))),
+            named("another", Some("1")),
+            named("access", None),
+        ] {
+            let read = read(foreign.clone()).await;
+            let error = read.expect_err(&format!("{foreign:?}"));
+            assert!(error.is_out_of_reach(), "{foreign:?}: {error}");
+        }
+    }
+}

@@ -309,3 +309,62 @@ fn won(written: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::scripted::{Answer, client, refusal};
+    use super::*;
+
+    /// Who leads, second after second, where all that is asked about leases is answered so; and whether by the lease.
+    async fn led(answer: Answer, observe: bool, duration: Duration) -> Vec<(bool, bool)> {
+        let api = client(move |_| answer.clone());
+        let leadership = Leadership::default();
+        let candidate = Candidate {
+            identity: "pod/run".to_owned(),
+            duration,
+            observe,
+            clock: Clock::system(),
+        };
+        let leases = Api::default_namespaced(api);
+        let end = CancellationToken::new();
+        let election = run(leases, candidate, leadership.clone(), end, || {}, || None);
+        let looks = async {
+            let mut seen = Vec::new();
+            for _ in 0..120 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                seen.push((leadership.is_ours(), !leadership.may_be_shared()));
+            }
+            seen
+        };
+        tokio::select! {
+            seen = looks => seen,
+            () = election => unreachable!("it goes on for ever"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_leases_fail_a_replica_leads_without_a_gap_and_an_observer_where_they_are_refused()
+     {
+        let forbidden = || refusal(403, "Forbidden");
+        let fails = || refusal(500, "InternalError");
+        for (answer, observe, leads) in [
+            (forbidden(), false, true),
+            (forbidden(), true, true),
+            (fails(), false, true),
+            (fails(), true, false),
+            (None, false, true),
+            (None, true, false),
+        ] {
+            for seconds in [5, 15] {
+                let duration = Duration::from_secs(seconds);
+                let seen = led(answer.clone(), observe, duration).await;
+                let case = format!("{answer:?}, {observe}, {seconds}: {seen:?}");
+                let patience = usize::try_from(PATIENCE.as_secs()).unwrap();
+                let (before, after) = (&seen[..patience - 1], &seen[patience + 10..]);
+                assert!(before.iter().all(|(ours, _)| !ours), "{case}");
+                let expected = (leads, !leads);
+                assert!(after.iter().all(|now| *now == expected), "{case}");
+            }
+        }
+    }
+}

@@ -259,7 +259,9 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::fixtures::ledger;
+    use crate::decide::fixtures::{at, ledger};
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use std::time::Duration;
 
     #[test]
     fn a_read_that_is_answered_late_hides_nothing_that_was_written_meanwhile() {
@@ -280,6 +282,48 @@ mod tests {
             assert_eq!(known(), Some(wanted));
         }
         assert_eq!(learnt, [2, 2, 3]);
+    }
+
+    #[test]
+    fn an_entry_that_goes_takes_nothing_from_one_that_was_made_since() {
+        let memory = Memory::default();
+        let entry = |uid: &str, made| {
+            let mut access = BreakglassAccess::new("a", ledger(Vec::new()));
+            access.metadata.uid = Some(uid.to_owned());
+            access.metadata.creation_timestamp = Some(Time(at(made)));
+            access
+        };
+        let forgets = |uid: &str| {
+            let mut forgotten = false;
+            memory.forget("a", Some(uid), || forgotten = true);
+            (forgotten, memory.get("a").ledger.is_none())
+        };
+        for (uid, made) in [("old", 0), ("new", 60)] {
+            memory.learn("a", Instant::now(), &entry(uid, made), || ());
+        }
+        assert_eq!(forgets("old"), (false, false));
+        assert_eq!(forgets("new"), (true, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listing_makes_forget_what_is_not_in_it_and_what_was_known_before() {
+        let memory = Memory::default();
+        let learn = |name: &str| {
+            let access = BreakglassAccess::new(name, ledger(Vec::new()));
+            memory.learn(name, Instant::now(), &access, || ());
+            memory.update(name, |tuple| tuple.tries = 1);
+        };
+        learn("gone");
+        learn("old");
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let begun = Instant::now();
+        learn("new");
+        memory.listed(begun, |name| name != "gone");
+        let known = ["gone", "old", "new"].map(|name| {
+            let tuple = memory.get(name);
+            (tuple.ledger.is_some(), tuple.tries)
+        });
+        assert_eq!(known, [(false, 0), (false, 1), (true, 1)]);
     }
 
     /// What a write still on its way may have given up stays given up until a later one is known to have taken effect.

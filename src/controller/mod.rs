@@ -26,6 +26,8 @@ pub mod offline;
 pub mod policies;
 pub mod quorum;
 pub mod reconciler;
+#[cfg(test)]
+mod scripted;
 pub mod startup;
 pub mod tasks;
 pub mod told;

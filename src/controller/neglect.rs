@@ -39,23 +39,11 @@ impl Neglect {
         if looked || !context.synced() {
             return None;
         }
-        // What a watch did not tell is listed anew.
-        let patience = context.settings.relist_interval + context.settings.overdue;
-        // Nobody is asked while the lease can't be had, and nobody can write then.
-        if self.looked.is_some_and(|at| now - at > patience / 2) {
-            *self = Self::default();
-        }
-        self.looked = Some(now);
         let (accesses, grants) = (context.accesses.all(), context.grants.all());
         let sum = sum_of_work(
             accesses.iter().map(AsRef::as_ref),
             grants.iter().map(AsRef::as_ref),
         );
-        let since = match self.work {
-            Some((known, since)) if known == sum => since,
-            _ => now,
-        };
-        self.work = Some((sum, since));
         let of_accesses = accesses.iter().filter_map(|object| {
             let access = parse_access(object).ok()?;
             is_undone(context, &access).then_some(access.metadata.name)?
@@ -66,9 +54,31 @@ impl Neglect {
             let (namespace, name) = (grant.reference.namespace, grant.reference.name);
             unseen.then(|| format!("{namespace}/{name}"))
         });
+        // What a watch did not tell is listed anew.
+        let patience = context.settings.relist_interval + context.settings.overdue;
+        self.judge(now, patience, sum, of_accesses.chain(of_grants))
+    }
+
+    /// What has been undone for that long, while nothing was written for that long.
+    fn judge(
+        &mut self,
+        now: Instant,
+        patience: Duration,
+        sum: u64,
+        undone: impl Iterator<Item = String>,
+    ) -> Option<String> {
+        // Nobody is asked while the lease can't be had, and nobody can write then.
+        if self.looked.is_some_and(|at| now - at > patience / 2) {
+            *self = Self::default();
+        }
+        self.looked = Some(now);
+        let since = match self.work {
+            Some((known, since)) if known == sum => since,
+            _ => now,
+        };
+        self.work = Some((sum, since));
         let before = std::mem::take(&mut self.undone);
-        self.undone = of_accesses
-            .chain(of_grants)
+        self.undone = undone
             .map(|name| {
                 let since = before.get(&name).copied().unwrap_or(now);
                 (name, since)
@@ -120,4 +130,47 @@ fn is_undone(context: &Context, access: &BreakglassAccess) -> bool {
     };
     stands && purpose(ledger, now) == Purpose::Revoke && !outstanding
         || ledger.claims.iter().any(must_end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_mins(5);
+
+    /// Seconds at which it is asked, what all that controllers write comes to then, and what is undone.
+    fn judged<'a>(looks: impl IntoIterator<Item = (u64, u64, &'a [&'a str])>) -> Vec<u64> {
+        let (mut neglect, begun) = (Neglect::default(), Instant::now());
+        let mut found = Vec::new();
+        for (second, sum, undone) in looks {
+            let now = begun + Duration::from_secs(second);
+            let undone = undone.iter().map(|&name| name.to_owned());
+            if neglect.judge(now, PATIENCE, sum, undone).is_some() {
+                found.push(second);
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn neglected_is_what_stays_undone_for_long_while_nobody_writes() {
+        let every = |step: u64| (0..=400).step_by(usize::try_from(step).unwrap());
+        let undone: &[&str] = &["a"];
+        let idle = judged(every(100).map(|second| (second, 1, undone)));
+        assert_eq!(idle, [300, 400]);
+        let works = judged(every(100).map(|second| (second, second, undone)));
+        assert!(works.is_empty(), "somebody works: {works:?}");
+        let names: [&[&str]; 2] = [&["a"], &["b"]];
+        let other = judged(every(100).map(|second| (second, 1, names[usize::from(second > 200)])));
+        assert!(other.is_empty(), "another thing each time: {other:?}");
+        let done = judged(every(100).map(|second| (second, 1, &[] as &[&str])));
+        assert!(done.is_empty(), "{done:?}");
+    }
+
+    /// It can't have been asked while the lease could not be had: then nobody could write.
+    #[test]
+    fn who_has_not_looked_for_long_begins_anew() {
+        let looks = [0, 100, 300, 400, 500, 600].map(|second| (second, 1, &["a"] as &[&str]));
+        assert_eq!(judged(looks), [600]);
+    }
 }

@@ -174,7 +174,8 @@ pub async fn record(
         forget();
         return Ok(false);
     }
-    if ours {
+    // What a listing shows may be older than that delete, whoever has the authority.
+    if ours || ledger.state == AccessState::Open {
         ledger.state = AccessState::Settling;
         ledger.first_absent_time = None;
     }

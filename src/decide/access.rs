@@ -230,6 +230,7 @@ impl Life<'_> {
             Err(step) => return step,
         };
         match &reading.seen {
+            Seen::Present { .. } if self.may_be_deleted(reading.begun) => self.create(),
             Seen::Present { session_seconds } => {
                 self.ledger.first_absent_time = None;
                 // A clean stop gave the authority up; somebody must have it when the API server goes.
@@ -256,6 +257,17 @@ impl Life<'_> {
                 }
             }
         }
+    }
+
+    /// Whether a listing that has it may be older than our Delete: it was to be given back, and nobody knows whether it
+    /// was. To give a membership that stands is harmless, and its answer is certain.
+    fn may_be_deleted(&self, begun: Timestamp) -> bool {
+        let mut due = self.due();
+        let ended = &self.ledger.ended;
+        self.ledger.tuple.is_membership()
+            && due.all(|claim| claim.active_time.is_none())
+            && ended.iter().any(|one| one.attempted && !one.settled)
+            && self.outstanding(Operation::Create, begun).is_some()
     }
 
     /// Until when a listing that lacks it may be older than what made the claims active: taken for a

@@ -225,6 +225,24 @@ pub fn deleted(ledger: &mut BreakglassAccessSpec, now: Timestamp, settings: &Set
     }
 }
 
+/// A Create of ours has had no effect and never will. Where it was to give back what we had deleted before, that is still
+/// being taken away: a listing that shows it may be older than our Delete.
+pub fn not_created(
+    ledger: &mut BreakglassAccessSpec,
+    before: AccessState,
+    now: Timestamp,
+    settings: &Settings,
+) {
+    let may_stand = outstanding_until(ledger, Operation::Create, now, settings).is_some()
+        || ledger
+            .claims
+            .iter()
+            .any(|claim| claim.active_time.is_some());
+    if before == AccessState::Settling && ledger.state == AccessState::Open && !may_stand {
+        ledger.state = AccessState::Settling;
+    }
+}
+
 /// Moves claims to the ended ones. Uids that have none are passed over.
 pub fn end(ledger: &mut BreakglassAccessSpec, ending: &[(String, EndReason)], now: Timestamp) {
     let ended_before = ledger.ended.len();

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::access::{Known, Reading, Step, Waiting, activate, next, next_wake};
 use super::authorities::Authorities;
 use super::fixtures::{at, claim, holder, ledger};
-use super::ledger::{Evidence, due, due_claims, end, outstanding_until};
+use super::ledger::{Evidence, due, due_claims, end, not_created, outstanding_until};
 use crate::api::access::{AccessState, BreakglassAccessSpec, Claim, EndReason, Operation, Origin};
 use crate::api::policy::OnExternalRemoval;
 use crate::aws::Seen;
@@ -76,6 +76,8 @@ struct World {
     lag: usize,
     /// Whether what is present was put there by a person, and not by us.
     foreign: bool,
+    /// Whether we took it away, and nobody has given or taken it since.
+    taken: bool,
     /// Writes that take effect later.
     late: Vec<(i64, Operation)>,
     pod: u32,
@@ -106,6 +108,7 @@ impl World {
             past: vec![present; 8],
             lag: 0,
             foreign: present,
+            taken: false,
             late: Vec::new(),
             pod: 0,
             run: 0,
@@ -178,6 +181,7 @@ impl World {
 
     fn take_effect(&mut self, operation: Operation) {
         self.present = operation == Operation::Create;
+        self.taken = operation == Operation::Delete;
         self.foreign = false;
     }
 
@@ -251,6 +255,7 @@ impl World {
                     {
                         self.check_closing();
                     }
+                    self.check_calling_active(&written);
                     self.ledger = *written;
                 }
                 // One write a turn: a stale listing must not make it two.
@@ -260,9 +265,9 @@ impl World {
                     if operation == Operation::Create && self.ledger.state != AccessState::Open {
                         self.check_opening();
                     }
-                    self.ledger = *written;
+                    let before = std::mem::replace(&mut self.ledger, *written).state;
                     self.check_sending(operation, authorities.as_ref());
-                    self.send(operation, replies.next().unwrap_or(Reply::Heard));
+                    self.send(operation, before, replies.next().unwrap_or(Reply::Heard));
                 }
             }
         }
@@ -343,7 +348,19 @@ impl World {
         }
     }
 
-    fn send(&mut self, operation: Operation, reply: Reply) {
+    /// R12: a listing that is older than our Delete gives nobody access.
+    fn check_calling_active(&self, written: &BreakglassAccessSpec) {
+        let active = |ledger: &BreakglassAccessSpec| {
+            let mut claims = ledger.claims.iter();
+            claims.any(|claim| claim.active_time.is_some())
+        };
+        assert!(
+            !self.taken || active(&self.ledger) || !active(written),
+            "called active, and we had taken it away (R12)"
+        );
+    }
+
+    fn send(&mut self, operation: Operation, before: AccessState, reply: Reply) {
         match reply {
             Reply::Heard => {
                 self.take_effect(operation);
@@ -358,7 +375,13 @@ impl World {
             Reply::Lost => self.take_effect(operation),
             Reply::Late(seconds) => self.late.push((self.now + seconds, operation)),
             Reply::Vanished => {}
-            Reply::Refused => self.ledger.attempt = None,
+            Reply::Refused => {
+                self.ledger.attempt = None;
+                if operation == Operation::Create {
+                    let now = self.time();
+                    not_created(&mut self.ledger, before, now, &self.settings);
+                }
+            }
         }
     }
 
@@ -417,6 +440,7 @@ impl World {
                 }
                 self.present = *present;
                 self.foreign = *present;
+                self.taken = false;
                 // A person's change that a stale listing does not show is a stated residue.
                 self.past.fill(*present);
             }
@@ -552,6 +576,35 @@ proptest! {
         let wake = next_wake(&ledger(claims), at(now), &Settings::default());
         let first = boundaries.into_iter().filter(|b| *b > at(now)).min();
         prop_assert_eq!(wake, first);
+    }
+}
+
+/// R12. It is asked for again right after it was taken away, while readings still show it; and what is to give it back
+/// has no effect.
+#[test]
+fn nobody_has_what_was_taken_away_because_a_reading_is_old() {
+    for (reply, heard_after) in [(Reply::Refused, 1), (Reply::Vanished, 3)] {
+        let mut world = World::new(false);
+        let claim = |lasts| Event::Claim {
+            starts_in: 0,
+            lasts,
+            end_on_removal: false,
+        };
+        for event in [
+            claim(3),
+            Event::Run(Vec::new()),
+            Event::Wait(3),
+            Event::Lag(4),
+            Event::Run(Vec::new()),
+            claim(30),
+            Event::Run(vec![reply]),
+            Event::Wait(heard_after),
+            Event::Run(Vec::new()),
+        ] {
+            world.happen(&event);
+        }
+        assert!(world.present, "{reply:?}: {:#?}", world.ledger);
+        world.settle();
     }
 }
 

@@ -5,7 +5,7 @@ use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
 use simulation::stage::Direction;
 use simulation::story::{Api, Aws, Deed, Grant, Name, Policy, Trouble};
 
-use super::{MINUTE, api, aws, aws_writes, first, kept, kill, long, name, second};
+use super::{HOUR, MINUTE, api, aws, aws_writes, first, kept, kill, long, name, second};
 
 /// Fault 5. R1, R8.
 #[test]
@@ -359,6 +359,42 @@ fn who_misses_most_events_ends_nothing_early() {
         life.story.setting.replicas = 2;
         life.story.seed = seed;
         kept(&life);
+    }
+}
+
+/// To take the authority over holds up whatever is due for as long as a Delete of the other may still come.
+/// Fault 12. L1.
+#[test]
+fn of_two_without_the_lease_only_one_compares_with_aws() {
+    for kind in [Api::NoLease, Api::LeaseFails, Api::LeaseHangs] {
+        let mut life = long(
+            "two without the lease compare",
+            vec![
+                api(0, kind, HOUR),
+                (
+                    10,
+                    Deed::Apply(grant("first", ASSIGNMENT, None, 35 * MINUTE)),
+                ),
+            ],
+        );
+        life.story.setting.replicas = 2;
+        let told = Direction {
+            trace: true,
+            ..Direction::default()
+        };
+        let report = crate::kept(&life, &told);
+        // From its first comparison until just before its end.
+        let span = "2026-01-05T00:02:00Z".."2026-01-05T00:34:50Z";
+        let written: Vec<_> = report
+            .trace
+            .iter()
+            .filter(|line| span.contains(&line.as_str()) && line.contains("\"offlineDeleter\""))
+            .collect();
+        assert!(written.is_empty(), "{kind:?}: {written:#?}");
+        let reads = report.trace.iter().filter(|line| {
+            span.contains(&line.as_str()) && line.contains("ListAccountAssignments {")
+        });
+        assert!(reads.count() >= 3, "{kind:?}");
     }
 }
 

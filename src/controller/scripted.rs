@@ -1,0 +1,38 @@
+//! An API server for tests: a function answers.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::http::{Request, Response};
+use kube::Client;
+use kube::client::Body;
+use serde_json::{Value, json};
+
+/// What is answered: status and object; nothing where nobody ever answers.
+pub type Answer = Option<(u16, Value)>;
+
+/// A client whose calls come to that function.
+pub fn client(answer: impl Fn(&Request<Body>) -> Answer + Send + Sync + 'static) -> Client {
+    let answer = Arc::new(answer);
+    let service = tower::service_fn(move |request| {
+        let answer = answer(&request);
+        async move {
+            let Some((status, object)) = answer else {
+                return std::future::pending().await;
+            };
+            let mut response = Response::new(Body::from(object.to_string().into_bytes()));
+            *response.status_mut() = status.try_into().unwrap();
+            Ok::<_, Infallible>(response)
+        }
+    });
+    Client::new(service, "default")
+}
+
+/// What the API server answers where it refuses.
+pub fn refusal(status: u16, reason: &str) -> Answer {
+    let object = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": "it is refused", "reason": reason, "code": status,
+    });
+    Some((status, object))
+}
