@@ -173,7 +173,7 @@ impl Checker {
             && history
                 .during(from, now)
                 .all(|said| matches!(said, Said::Asks(_)))
-            && asked.begins() <= from
+            && asked.begins().max(asked.created) <= from
             && asked.spec.expiry_time > now;
         let admitted = || {
             let expiry = asked.spec.expiry_time;
