@@ -351,7 +351,7 @@ impl Cluster {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scripted::{client, refusal};
+    use super::super::scripted::{Answer, client, refusal};
     use super::*;
 
     #[tokio::test]
@@ -362,18 +362,18 @@ mod tests {
         };
         let named = |name: &str, uid: Option<&str>| {
             let meta = json!({"name": name, "namespace": "team", "uid": uid});
-            Some((200, json!({"metadata": meta, "spec": {}})))
+            (200, json!({"metadata": meta, "spec": {}}))
         };
         let read = async |answer| {
-            let api = client(move |_| Option::clone(&answer));
+            let api = client(move || Some(Answer::clone(&answer)));
             Cluster::new(api).grant(&asked).await
         };
         let found = read(named("access", Some("1"))).await;
         assert_eq!(found.unwrap().unwrap().metadata.uid.as_deref(), Some("1"));
         assert!(read(refusal(404, "NotFound")).await.unwrap().is_none());
         for foreign in [
-            Some((200, json!({"message": "please sign in"}))),
-            Some((404, json!({"message": "no such page"}))),
+            (200, json!({"message": "please sign in"})),
+            (404, json!({"message": "no such page"})),
             named("another", Some("1")),
             named("access", None),
         ] {

@@ -316,8 +316,8 @@ mod tests {
     use super::*;
 
     /// Who leads, second after second, where all that is asked about leases is answered so; and whether by the lease.
-    async fn led(answer: Answer, observe: bool, duration: Duration) -> Vec<(bool, bool)> {
-        let api = client(move |_| answer.clone());
+    async fn led(answer: Option<Answer>, observe: bool, duration: Duration) -> Vec<(bool, bool)> {
+        let api = client(move || answer.clone());
         let leadership = Leadership::default();
         let candidate = Candidate {
             identity: "pod/run".to_owned(),
@@ -345,8 +345,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn where_leases_fail_a_replica_leads_without_a_gap_and_an_observer_where_they_are_refused()
      {
-        let forbidden = || refusal(403, "Forbidden");
-        let fails = || refusal(500, "InternalError");
+        let forbidden = || Some(refusal(403, "Forbidden"));
+        let fails = || Some(refusal(500, "InternalError"));
         for (answer, observe, leads) in [
             (forbidden(), false, true),
             (forbidden(), true, true),

@@ -174,8 +174,7 @@ pub async fn record(
         forget();
         return Ok(false);
     }
-    // What a listing shows may be older than that delete, whoever has the authority.
-    if ours || ledger.state == AccessState::Open {
+    if ours {
         ledger.state = AccessState::Settling;
         ledger.first_absent_time = None;
     }

@@ -1,21 +1,19 @@
 //! An API server for tests: a function answers.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use axum::http::{Request, Response};
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 
-/// What is answered: status and object; nothing where nobody ever answers.
-pub type Answer = Option<(u16, Value)>;
+/// Status and object.
+pub type Answer = (u16, Value);
 
-/// A client whose calls come to that function.
-pub fn client(answer: impl Fn(&Request<Body>) -> Answer + Send + Sync + 'static) -> Client {
-    let answer = Arc::new(answer);
-    let service = tower::service_fn(move |request| {
-        let answer = answer(&request);
+/// A client whose calls come to that function; where it has no answer, nobody ever gives one.
+pub fn client(answer: impl Fn() -> Option<Answer> + Send + Sync + 'static) -> Client {
+    let service = tower::service_fn(move |_: Request<Body>| {
+        let answer = answer();
         async move {
             let Some((status, object)) = answer else {
                 return std::future::pending().await;
@@ -34,5 +32,5 @@ pub fn refusal(status: u16, reason: &str) -> Answer {
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "message": "it is refused", "reason": reason, "code": status,
     });
-    Some((status, object))
+    (status, object)
 }

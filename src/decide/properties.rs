@@ -65,6 +65,13 @@ enum Reply {
     Refused,
 }
 
+/// Whose hand changed AWS.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hand {
+    Ours,
+    Persons,
+}
+
 struct World {
     ledger: BreakglassAccessSpec,
     settings: Settings,
@@ -74,10 +81,8 @@ struct World {
     past: Vec<bool>,
     /// How old readings are, in seconds; less than the settle window.
     lag: usize,
-    /// Whether what is present was put there by a person, and not by us.
-    foreign: bool,
-    /// Whether we took it away, and nobody has given or taken it since.
-    taken: bool,
+    /// Who gave or took it last.
+    by: Hand,
     /// Writes that take effect later.
     late: Vec<(i64, Operation)>,
     pod: u32,
@@ -107,8 +112,7 @@ impl World {
             present,
             past: vec![present; 8],
             lag: 0,
-            foreign: present,
-            taken: false,
+            by: Hand::Persons,
             late: Vec::new(),
             pod: 0,
             run: 0,
@@ -126,6 +130,10 @@ impl World {
             pod: format!("pod-{}", self.pod),
             run: self.run.to_string(),
         }
+    }
+
+    fn is_foreign(&self) -> bool {
+        self.present && self.by == Hand::Persons
     }
 
     fn time(&self) -> Timestamp {
@@ -181,8 +189,7 @@ impl World {
 
     fn take_effect(&mut self, operation: Operation) {
         self.present = operation == Operation::Create;
-        self.taken = operation == Operation::Delete;
-        self.foreign = false;
+        self.by = Hand::Ours;
     }
 
     fn authorities(&self) -> Authorities {
@@ -355,7 +362,7 @@ impl World {
             claims.any(|claim| claim.active_time.is_some())
         };
         assert!(
-            !self.taken || active(&self.ledger) || !active(written),
+            self.present || self.by == Hand::Persons || active(&self.ledger) || !active(written),
             "called active, and we had taken it away (R12)"
         );
     }
@@ -439,8 +446,7 @@ impl World {
                     return;
                 }
                 self.present = *present;
-                self.foreign = *present;
-                self.taken = false;
+                self.by = Hand::Persons;
                 // A person's change that a stale listing does not show is a stated residue.
                 self.past.fill(*present);
             }
@@ -455,12 +461,12 @@ impl World {
                 self.run += 1;
             }
             Event::Run(replies) => {
-                let foreign_before = self.foreign && self.present;
+                let foreign_before = self.is_foreign();
                 let mut replies = replies.iter().copied();
                 self.turn(&mut replies);
                 if foreign_before {
                     assert!(
-                        self.present && self.foreign,
+                        self.is_foreign(),
                         "what was there before us was touched (R4)"
                     );
                 }
@@ -514,7 +520,10 @@ impl World {
             "never came to rest: {:#?}",
             self.ledger
         );
-        assert!(!self.present || self.foreign, "access of ours is left (R3)");
+        assert!(
+            !self.present || self.is_foreign(),
+            "access of ours is left (R3)"
+        );
         // L1: nothing is done any more.
         let before = self.ledger.clone();
         assert_eq!(self.turn(&mut std::iter::empty()), Waiting::Nothing);
