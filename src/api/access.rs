@@ -85,6 +85,10 @@ pub struct BreakglassAccessSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::time::optional_timestamp")]
     pub delete_unknown_until: Option<Timestamp>,
+    /// Until then listings may still show a membership that AWS has called deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::time::optional_timestamp")]
+    pub still_listed_until: Option<Timestamp>,
     /// The process that may delete expired access while the API server can't be reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offline_deleter: Option<Holder>,
@@ -381,6 +385,7 @@ impl BreakglassAccessSpec {
             attempt: None,
             create_unknown_until: None,
             delete_unknown_until: None,
+            still_listed_until: None,
             offline_deleter: None,
             first_absent_time: None,
             longest_session_seconds: None,

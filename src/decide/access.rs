@@ -230,7 +230,7 @@ impl Life<'_> {
             Err(step) => return step,
         };
         match &reading.seen {
-            Seen::Present { .. } if self.may_be_deleted(reading.begun) => self.create(),
+            Seen::Present { .. } if self.may_be_gone(reading.begun) => self.create(),
             Seen::Present { session_seconds } => {
                 self.ledger.first_absent_time = None;
                 // A clean stop gave the authority up; somebody must have it when the API server goes.
@@ -259,15 +259,14 @@ impl Life<'_> {
         }
     }
 
-    /// Whether a listing that has it may be older than our Delete: it was to be given back, and nobody knows whether it
-    /// was. To give a membership that stands is harmless, and its answer is certain.
-    fn may_be_deleted(&self, begun: Timestamp) -> bool {
-        let mut due = self.due();
-        let ended = &self.ledger.ended;
-        self.ledger.tuple.is_membership()
-            && due.all(|claim| claim.active_time.is_none())
-            && ended.iter().any(|one| one.attempted && !one.settled)
-            && self.outstanding(Operation::Create, begun).is_some()
+    /// Whether a listing that shows it may be older than our Delete, so that a claim that is not known to have been given
+    /// it since may be without. To give a membership that stands is harmless, and its answer is certain.
+    fn may_be_gone(&self, begun: Timestamp) -> bool {
+        let shown = self.known.ledger.still_listed_until;
+        shown.is_some_and(|until| begun < until)
+            && self.due().all(|claim| claim.active_time.is_none())
+            // That is waited for, whatever is there.
+            && self.outstanding(Operation::Delete, begun).is_none()
     }
 
     /// Until when a listing that lacks it may be older than what made the claims active: taken for a
@@ -287,13 +286,10 @@ impl Life<'_> {
             Seen::Gone(what) => Step::Rest(Waiting::Identity(what.clone())),
             Seen::Absent => self.create(),
             Seen::Present { session_seconds } => {
-                let deleting = self.outstanding(Operation::Delete, reading.begun).is_some();
-                // The reading may be older than our Delete, whose answer told its end and cleared it.
-                // To give a membership that stands is harmless, and its answer is certain.
-                if !deleting && self.ledger.tuple.is_membership() {
+                if self.may_be_gone(reading.begun) {
                     return self.create();
                 }
-                if !deleting {
+                if self.outstanding(Operation::Delete, reading.begun).is_none() {
                     if let Err(step) = self.authority() {
                         return step;
                     }
@@ -494,6 +490,7 @@ impl Life<'_> {
         self.ledger.state = AccessState::Closed;
         self.ledger.origin = None;
         self.ledger.attempt = None;
+        self.ledger.still_listed_until = None;
         self.ledger.offline_deleter = None;
         let gone = self.ledger.first_absent_time.take();
         self.deactivate();

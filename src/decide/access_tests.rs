@@ -479,28 +479,53 @@ fn a_grant_that_nobody_can_read_is_no_reason_to_give() {
 
 #[test]
 fn a_membership_that_was_taken_away_and_still_shows_is_given_again_not_believed() {
-    let ledger = BreakglassAccessSpec {
+    let deleted = |state, delete_unknown_until| BreakglassAccessSpec {
+        state,
         claims: vec![claim("uid-1", 0, 100)],
         first_absent_time: None,
+        still_listed_until: Some(at(60)),
+        delete_unknown_until,
         ..settling()
-    };
-    let reading = Reading {
-        begun: at(1),
-        seen: Seen::Present {
-            session_seconds: None,
-        },
     };
     let authorities = Authorities {
         evidence: [("uid-1".to_owned(), Evidence::Stands(at(100)))].into(),
         admitted: [("uid-1".to_owned(), true)].into(),
         ..Authorities::default()
     };
-    let step = next(&Known {
-        now: at(1),
-        authorities: Some(&authorities),
-        ..known(&ledger, Some(&reading))
-    });
-    assert!(matches!(step, Step::Send(_, Operation::Create)), "{step:?}");
+    let step = |ledger: &BreakglassAccessSpec, begun| {
+        let seen = Seen::Present {
+            session_seconds: None,
+        };
+        let begun = at(begun);
+        next(&Known {
+            now: at(61),
+            authorities: Some(&authorities),
+            ..known(ledger, Some(&Reading { begun, seen }))
+        })
+    };
+    // Being taken away; and given back by a Create that failed, or of which nobody knows.
+    for state in [AccessState::Settling, AccessState::Open] {
+        let known = deleted(state, None);
+        // However late the reading is judged.
+        let old = step(&known, 59);
+        assert!(matches!(old, Step::Send(_, Operation::Create)), "{old:?}");
+        match step(&known, 60) {
+            Step::Write(ledger) => assert_eq!(ledger.claims[0].active_time, Some(at(61))),
+            new => panic!("{state:?}: {new:?}"),
+        }
+        let waits = step(&deleted(state, Some(at(90))), 59);
+        let Step::Write(ledger) = waits else {
+            panic!("{state:?}: {waits:?}");
+        };
+        assert_eq!(ledger.claims[0].active_time, None);
+        // Another has it since.
+        let mut shared = known.clone();
+        shared.claims.push(claim("uid-2", 0, 100));
+        shared.claims[1].active_time = Some(at(30));
+        shared.state = AccessState::Open;
+        let joins = step(&shared, 59);
+        assert!(matches!(joins, Step::Write(_)), "{joins:?}");
+    }
 }
 
 /// Two processes at work on one tuple would otherwise end one another's pauses for ever.

@@ -216,31 +216,16 @@ pub fn begin(ledger: &mut BreakglassAccessSpec, attempt: Attempt, settings: &Set
     ledger.attempt = Some(attempt);
 }
 
-/// AWS called a delete of ours done. An assignment is taken away by an operation whose effect comes
-/// around that time, not at it: a listing that still shows it may be of what is about to go.
+/// AWS called a delete of ours done. Listings may show it for a while. An assignment is taken away by an operation whose
+/// effect comes around that time, not at it: a listing that still shows it may also be of what is about to go.
 pub fn deleted(ledger: &mut BreakglassAccessSpec, now: Timestamp, settings: &Settings) {
-    if !ledger.tuple.is_membership() {
-        let until = after(now, settle_window(&ledger.tuple, settings));
-        ledger.delete_unknown_until = ledger.delete_unknown_until.max(Some(until));
-    }
-}
-
-/// A Create of ours has had no effect and never will. Where it was to give back what we had deleted before, that is still
-/// being taken away: a listing that shows it may be older than our Delete.
-pub fn not_created(
-    ledger: &mut BreakglassAccessSpec,
-    before: AccessState,
-    now: Timestamp,
-    settings: &Settings,
-) {
-    let may_stand = outstanding_until(ledger, Operation::Create, now, settings).is_some()
-        || ledger
-            .claims
-            .iter()
-            .any(|claim| claim.active_time.is_some());
-    if before == AccessState::Settling && ledger.state == AccessState::Open && !may_stand {
-        ledger.state = AccessState::Settling;
-    }
+    let until = Some(after(now, settle_window(&ledger.tuple, settings)));
+    let bound = if ledger.tuple.is_membership() {
+        &mut ledger.still_listed_until
+    } else {
+        &mut ledger.delete_unknown_until
+    };
+    *bound = (*bound).max(until);
 }
 
 /// Moves claims to the ended ones. Uids that have none are passed over.
@@ -288,6 +273,7 @@ pub fn end(ledger: &mut BreakglassAccessSpec, ending: &[(String, EndReason)], no
 pub fn tidy(ledger: &mut BreakglassAccessSpec, now: Timestamp) {
     ledger.create_unknown_until = ledger.create_unknown_until.filter(|until| now < *until);
     ledger.delete_unknown_until = ledger.delete_unknown_until.filter(|until| now < *until);
+    ledger.still_listed_until = ledger.still_listed_until.filter(|until| now < *until);
 }
 
 /// How far apart two readings must be for this tuple.

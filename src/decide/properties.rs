@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::access::{Known, Reading, Step, Waiting, activate, next, next_wake};
 use super::authorities::Authorities;
 use super::fixtures::{at, claim, holder, ledger};
-use super::ledger::{Evidence, due, due_claims, end, not_created, outstanding_until};
+use super::ledger::{Evidence, deleted, due, due_claims, end, outstanding_until};
 use crate::api::access::{AccessState, BreakglassAccessSpec, Claim, EndReason, Operation, Origin};
 use crate::api::policy::OnExternalRemoval;
 use crate::aws::Seen;
@@ -272,9 +272,9 @@ impl World {
                     if operation == Operation::Create && self.ledger.state != AccessState::Open {
                         self.check_opening();
                     }
-                    let before = std::mem::replace(&mut self.ledger, *written).state;
+                    self.ledger = *written;
                     self.check_sending(operation, authorities.as_ref());
-                    self.send(operation, before, replies.next().unwrap_or(Reply::Heard));
+                    self.send(operation, replies.next().unwrap_or(Reply::Heard));
                 }
             }
         }
@@ -357,38 +357,38 @@ impl World {
 
     /// R12: a listing that is older than our Delete gives nobody access.
     fn check_calling_active(&self, written: &BreakglassAccessSpec) {
-        let active = |ledger: &BreakglassAccessSpec| {
-            let mut claims = ledger.claims.iter();
-            claims.any(|claim| claim.active_time.is_some())
-        };
+        let taken = !self.present && self.by == Hand::Ours;
+        let claims = self.ledger.claims.iter().zip(&written.claims);
+        let mut newly = claims.filter(|(before, after)| {
+            assert_eq!(before.uid, after.uid);
+            before.active_time.is_none() && after.active_time.is_some()
+        });
         assert!(
-            self.present || self.by == Hand::Persons || active(&self.ledger) || !active(written),
+            !taken || newly.next().is_none(),
             "called active, and we had taken it away (R12)"
         );
     }
 
-    fn send(&mut self, operation: Operation, before: AccessState, reply: Reply) {
+    fn send(&mut self, operation: Operation, reply: Reply) {
         match reply {
             Reply::Heard => {
                 self.take_effect(operation);
                 self.ledger.attempt = None;
                 let deleting =
                     outstanding_until(&self.ledger, Operation::Delete, self.time(), &self.settings);
-                if operation == Operation::Create && deleting.is_none() {
-                    let now = self.time();
-                    activate(&mut self.ledger, now, None, |_| true);
+                let now = self.time();
+                match operation {
+                    Operation::Create if deleting.is_none() => {
+                        activate(&mut self.ledger, now, None, |_| true);
+                    }
+                    Operation::Create => {}
+                    Operation::Delete => deleted(&mut self.ledger, now, &self.settings),
                 }
             }
             Reply::Lost => self.take_effect(operation),
             Reply::Late(seconds) => self.late.push((self.now + seconds, operation)),
             Reply::Vanished => {}
-            Reply::Refused => {
-                self.ledger.attempt = None;
-                if operation == Operation::Create {
-                    let now = self.time();
-                    not_created(&mut self.ledger, before, now, &self.settings);
-                }
-            }
+            Reply::Refused => self.ledger.attempt = None,
         }
     }
 

@@ -8,12 +8,12 @@ use tokio::time::Instant;
 use super::super::cluster::Error as ClusterError;
 use super::super::context::Context;
 use super::Failure;
-use crate::api::access::{AccessState, Attempt, BreakglassAccess, Operation};
+use crate::api::access::{Attempt, BreakglassAccess, Operation};
 use crate::aws::desk::{committed, is_urgent};
 use crate::aws::error::{Class, Error as AwsError};
 use crate::aws::{Cleared, Outcome, Seen};
 use crate::decide::access::activate;
-use crate::decide::ledger::{deleted, due_claims, is_deleter, not_created, outstanding_until};
+use crate::decide::ledger::{deleted, due_claims, is_deleter, outstanding_until};
 use crate::telemetry::audit;
 
 /// How long an operation is followed that AWS works on.
@@ -32,12 +32,10 @@ pub(super) enum Sent {
     Other,
 }
 
-/// Sends what the attempt in the ledger announces, once, and records how it ended. The state is that from before the
-/// attempt was announced.
+/// Sends what the attempt in the ledger announces, once, and records how it ended.
 pub(super) async fn attempt(
     context: &Context,
     access: BreakglassAccess,
-    before: AccessState,
     operation: Operation,
 ) -> Result<Sent, Failure> {
     let Some(attempt) = access.spec.attempt.clone() else {
@@ -79,8 +77,7 @@ pub(super) async fn attempt(
         }
         _ => None,
     };
-    let sent = (&attempt, before);
-    record_outcome(context, access.clone(), sent, &outcome, session).await?;
+    record_outcome(context, access.clone(), &attempt, &outcome, session).await?;
     match outcome {
         Outcome::Failed(error) | Outcome::Unknown(error) => Err(Failure::Aws(error)),
         Outcome::NotSent => Err(Failure::NotSent),
@@ -173,7 +170,7 @@ async fn listed(
 async fn record_outcome(
     context: &Context,
     mut access: BreakglassAccess,
-    (attempt, before): (&Attempt, AccessState),
+    attempt: &Attempt,
     outcome: &Outcome,
     session_seconds: Option<i64>,
 ) -> Result<(), Failure> {
@@ -209,11 +206,6 @@ async fn record_outcome(
         .is_some();
         if attempt.operation == Operation::Delete && matches!(outcome, Outcome::Succeeded { .. }) {
             deleted(&mut access.spec, now, &context.settings);
-        }
-        if attempt.operation == Operation::Create
-            && matches!(outcome, Outcome::Failed(_) | Outcome::NotSent)
-        {
-            not_created(&mut access.spec, before, now, &context.settings);
         }
         let ours = is_deleter(&access.spec, &context.me);
         let created =

@@ -101,9 +101,9 @@ pub(super) async fn take(
             }
             Step::Send(..) if sent.is_some() => return Err(Failure::Restless),
             Step::Send(ledger, operation) => {
-                let before = std::mem::replace(&mut access.spec, *ledger).state;
+                access.spec = *ledger;
                 let written = context.write_access(&access).await?;
-                sent = Some(send::attempt(context, written, before, operation).await?);
+                sent = Some(send::attempt(context, written, operation).await?);
             }
             Step::Read | Step::Confirm => return Err(Failure::Restless), // next_step answers these
         }

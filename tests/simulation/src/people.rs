@@ -1,7 +1,7 @@
 //! What people do, in Git, in the cluster, and in AWS by hand.
 
 use api_simulator::ApiSimulator;
-use aws_simulator::{AccountStatus, Change, Simulator};
+use aws_simulator::{AccountStatus, Change, PrincipalType, Simulator, TrueAssignment};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -142,7 +142,10 @@ impl People {
         // A delegated administrator is refused a permission set as long as anybody has it there, gone or not.
         let instances = self.aws.truth().instances;
         let assignments = instances.into_iter().flat_map(|one| one.assignments);
-        for one in assignments.filter(|one| one.account == MANAGEMENT) {
+        let is_persons = |one: &TrueAssignment| {
+            one.account == MANAGEMENT && one.principal_type == PrincipalType::User
+        };
+        for one in assignments.filter(is_persons) {
             let _ = self.aws.change(&Change::DeleteAssignment {
                 account: one.account,
                 permission_set: one.permission_set.unwrap_or_default(),

@@ -8,7 +8,6 @@ use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::grants::GrantHistory;
 use super::ledgers::Ledger;
 use super::rows::{Key, Whose};
 use super::{Checker, told};
@@ -233,8 +232,7 @@ impl Checker {
             // may have looked before.
             let mut others = spec.ended.iter().filter(|other| ended < other.time);
             let went_on = others.any(|other| {
-                let had_it =
-                    other.time >= now - super::TURN && self.had_begun(&other.uid, other.time);
+                let had_it = other.attempted && other.time >= now - super::TURN;
                 other.active_time.is_some() || had_it
             });
             if went_on {
@@ -249,13 +247,6 @@ impl Checker {
             let covered = claims.any(|claim| claim.start_time <= now + skew);
             (row.present && row.ours() && old && !covered).then(|| (name.clone(), ended))
         })
-    }
-
-    /// Whether that grant ever asked for access from before then on.
-    fn had_begun(&self, uid: &str, then: Timestamp) -> bool {
-        let history = self.written.grants.get(uid);
-        let mut asked = history.into_iter().flat_map(GrantHistory::ever_asked);
-        asked.any(|asked| asked.spec.start_time.is_none_or(|start| start < then))
     }
 
     /// The cluster has forgotten what was written since the backup: everything is read anew.

@@ -7,11 +7,14 @@ use breakglass::api::conditions::{
     self, ConditionStatus, GRANTED, READY, RECONCILING, REVOKE_OVERDUE, STALLED,
 };
 use breakglass::api::grant::{BreakglassGrantStatus, GrantState};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::grants::{GrantHistory, asked, is_revoked};
 use super::{Checker, TURN, is_held, uid_of};
+
+/// A controller lists all that there is so often.
+const LISTED_EVERY: SignedDuration = SignedDuration::from_mins(4);
 
 /// What the ledger said of grants, by uid.
 #[derive(Debug, Default)]
@@ -81,7 +84,14 @@ impl Checker {
             return;
         }
         let uid = uid_of(grant);
-        let of_late = |until: Option<&Timestamp>| until.is_some_and(|until| now - TURN <= *until);
+        // A watch that tells nothing shows what was, until all is listed anew.
+        let listed = self.undisturbed_since + LISTED_EVERY;
+        let behind = if now < listed {
+            LISTED_EVERY + TURN
+        } else {
+            TURN
+        };
+        let of_late = |until: Option<&Timestamp>| until.is_some_and(|until| now - behind <= *until);
         let is_active = of_late(self.recorded.active.get(uid));
         if news(&|status| status.state == GrantState::Active) {
             self.ask("status", is_active, || {

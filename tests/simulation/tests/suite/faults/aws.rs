@@ -384,6 +384,28 @@ fn an_old_reading_of_what_was_taken_away_does_not_pass_for_access_given_again() 
     }
 }
 
+/// Faults 15, 25. R12.
+/// And it can't be given at once.
+#[test]
+fn an_old_reading_of_what_was_taken_away_does_not_pass_for_access_that_could_not_be_given_again() {
+    for target in [ASSIGNMENT, GROUP, IAM_GROUP] {
+        for kind in [Aws::Conflict, Aws::Throttled, Aws::Lost, Aws::Hang] {
+            let again = grant("again", target, None, 14 * MINUTE);
+            let mut life = life(
+                "asked for again while readings are old and writes fail",
+                vec![
+                    first(target),
+                    (5 * MINUTE + 5, Deed::Apply(again)),
+                    aws_writes(5 * MINUTE + 4, kind, 20),
+                ],
+            );
+            life.story.setting.cloud.staleness = 50_000;
+            life.story.setting.cloud.iam_staleness = 60_000;
+            kept(&life);
+        }
+    }
+}
+
 /// Faults 18, 40. R3, L5.
 #[test]
 fn what_is_down_at_aws_for_half_an_hour_delays_only_what_it_must() {
