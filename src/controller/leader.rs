@@ -20,6 +20,8 @@ const NAME: &str = "breakglass-controller";
 /// part earlier than others may start.
 const PARTS: u32 = 5;
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// What failed is tried again that soon, however long the lease is: it may be ours without our knowing.
+const AGAIN: Duration = Duration::from_secs(3);
 
 /// After this long without a lease that could be asked for, a replica works without one: taking
 /// access away on time matters more than taking turns.
@@ -146,9 +148,13 @@ pub async fn run(
             // What we hold runs out by itself.
             None => {}
         }
+        let pause = match round {
+            Ok(Ok(_)) => part,
+            _ => part.min(AGAIN),
+        };
         tokio::select! {
             biased;
-            () = tokio::time::sleep(part) => {}
+            () = tokio::time::sleep(pause) => {}
             () = shutdown.cancelled() => break,
         }
     }
@@ -314,10 +320,16 @@ fn won(written: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
 mod tests {
     use super::super::scripted::{Answer, client, refusal};
     use super::*;
+    use serde_json::json;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// Who leads, second after second, where all that is asked about leases is answered so; and whether by the lease.
-    async fn led(answer: Option<Answer>, observe: bool, duration: Duration) -> Vec<(bool, bool)> {
-        let api = client(move || answer.clone());
+    /// Whether it leads, second after second, where what is asked about leases is answered so; and whether by the lease.
+    async fn led(
+        answer: impl Fn() -> Option<Answer> + Send + Sync + 'static,
+        observe: bool,
+        duration: Duration,
+    ) -> Vec<(bool, bool)> {
+        let api = client(answer);
         let leadership = Leadership::default();
         let candidate = Candidate {
             identity: "pod/run".to_owned(),
@@ -357,7 +369,8 @@ mod tests {
         ] {
             for seconds in [5, 15] {
                 let duration = Duration::from_secs(seconds);
-                let seen = led(answer.clone(), observe, duration).await;
+                let answered = answer.clone();
+                let seen = led(move || answered.clone(), observe, duration).await;
                 let case = format!("{answer:?}, {observe}, {seconds}: {seen:?}");
                 let patience = usize::try_from(PATIENCE.as_secs()).unwrap();
                 let (before, after) = (&seen[..patience - 1], &seen[patience + 10..]);
@@ -366,5 +379,23 @@ mod tests {
                 assert!(after.iter().all(|now| *now == expected), "{case}");
             }
         }
+    }
+
+    /// The lease may be ours by then, and nobody else can have it.
+    #[tokio::test(start_paused = true)]
+    async fn a_round_without_an_answer_is_tried_again_soon_however_long_the_lease_is() {
+        let asked = AtomicUsize::new(0);
+        let free = json!({
+            "kind": "Lease", "apiVersion": "coordination.k8s.io/v1",
+            "metadata": {"name": NAME, "resourceVersion": "1"}, "spec": {},
+        });
+        let answer = move || {
+            let is_first = asked.fetch_add(1, Ordering::Relaxed) == 0;
+            (!is_first).then(|| (200, free.clone()))
+        };
+        let seen = led(answer, false, Duration::from_mins(20)).await;
+        let leads = seen.iter().position(|now| *now == (true, true));
+        let soon = usize::try_from((TIMEOUT + AGAIN).as_secs()).unwrap();
+        assert_eq!(leads, Some(soon), "{seen:?}");
     }
 }

@@ -69,6 +69,12 @@ impl Checker {
         line.push(now, operation);
     }
 
+    /// Since when somebody has surely been in charge of that with nothing in his way: where one died nobody is until his
+    /// lease has ended.
+    fn led_since(&self, key: &Key) -> Timestamp {
+        self.undisturbed_since(key) + self.lease + SignedDuration::from_secs(TURN)
+    }
+
     /// The first Delete for what was due then.
     pub(super) fn on_first_delete(
         &mut self,
@@ -78,7 +84,7 @@ impl Checker {
         due: Timestamp,
     ) {
         let now = self.aws.now();
-        if due <= self.undisturbed_since(key) || due > now {
+        if due <= self.led_since(key) || due > now {
             return;
         }
         let Some(line) = self.lines.get(&line_of(run, call)) else {
@@ -118,7 +124,7 @@ impl Checker {
             return;
         };
         let key = Key::from(&ledger.spec().tuple);
-        let undisturbed_since = self.undisturbed_since(&key);
+        let led_since = self.led_since(&key);
         let Some(ledger) = self.ledgers.get_mut(name) else {
             return;
         };
@@ -127,7 +133,7 @@ impl Checker {
             Some((since.max(claim.start_time), &claim.grant.name))
         });
         let waited = waited.map(|(since, who)| (since, who.clone())).min();
-        let Some((since, who)) = waited.filter(|(since, _)| *since > undisturbed_since) else {
+        let Some((since, who)) = waited.filter(|(since, _)| *since > led_since) else {
             return;
         };
         let Some(line) = self.lines.get(&line_of(run, call)) else {
