@@ -374,6 +374,13 @@ impl Checker {
         let now = self.aws.now();
         self.restored = Some(now);
         self.read_all_again(now);
+        // What no entry knows any more counts as standing before us.
+        let known: BTreeSet<_> = self
+            .ledgers
+            .values()
+            .map(|ledger| Key::from(&ledger.spec().tuple))
+            .collect();
+        self.uncovered.retain(|key, _| known.contains(key));
     }
 
     /// Since when neither the cluster nor AWS, nor a crash, has kept a controller from its work.

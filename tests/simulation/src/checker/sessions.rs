@@ -133,8 +133,14 @@ impl Checker {
                 Key::Iam(..) => SignedDuration::ZERO,
             };
             let last = last.max().map(|last| last + chained);
+            // Sessions may be from an earlier turn, that has said so.
+            let (last_ones, earlier): (Vec<_>, Vec<_>) =
+                turns.iter().partition(|turn| turn.end == end);
+            let told = |turn: &&Turn| self.promises.by_uid.get(&turn.uid).copied().flatten();
+            let told = earlier.iter().filter_map(told).max();
+            let last = last.filter(|last| told.is_none_or(|told| told < *last));
             // The access went with these: each must know the worst.
-            for turn in turns.iter().filter(|turn| turn.end == end) {
+            for turn in last_ones {
                 self.ask_promise(&key, turn, removed, last, possible);
             }
         }

@@ -164,6 +164,27 @@ fn after_hours_without_a_controller_revokes_go_before_what_is_asked_for() {
     );
 }
 
+/// Fault 38. L2.
+/// Somebody has lengthened the sessions of its permission set in between.
+#[test]
+fn after_a_time_without_a_controller_the_longest_sessions_that_could_begin_are_told() {
+    let (permission_set, session_duration) = (PERMISSION_SETS[0].0.to_owned(), "PT12H".to_owned());
+    let longer = Change::SetSessionDuration {
+        permission_set,
+        session_duration,
+    };
+    let report = kept(&life(
+        "sessions became longer while nobody looked",
+        vec![
+            first(ASSIGNMENT),
+            kill(4 * MINUTE, 6 * MINUTE),
+            (6 * MINUTE, Deed::Aws(longer)),
+        ],
+    ));
+    assert!(report.asked["sessions"] >= 1);
+    assert!(report.residues.is_empty(), "{:?}", report.residues);
+}
+
 /// L1. A stop has little time, and what it can't write it does not try in circles.
 #[test]
 fn a_stop_while_every_write_conflicts_is_a_stop() {
