@@ -490,7 +490,6 @@ impl Life<'_> {
         self.ledger.state = AccessState::Closed;
         self.ledger.origin = None;
         self.ledger.attempt = None;
-        self.ledger.still_listed_until = None;
         self.ledger.offline_deleter = None;
         let gone = self.ledger.first_absent_time.take();
         self.deactivate();

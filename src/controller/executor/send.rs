@@ -71,9 +71,10 @@ pub(super) async fn attempt(
             told(&outcome);
         }
     }
-    // What is taken away may have allowed longer sessions lately than when it was last looked at.
     let session = match &outcome {
-        Outcome::Succeeded { .. } => context.aws.session_seconds(&tuple).await,
+        Outcome::Succeeded { .. } if operation == Operation::Create => {
+            context.aws.session_seconds(&tuple).await
+        }
         _ => None,
     };
     record_outcome(context, access.clone(), &attempt, &outcome, session).await?;
@@ -205,9 +206,6 @@ async fn record_outcome(
         .is_some();
         if attempt.operation == Operation::Delete && matches!(outcome, Outcome::Succeeded { .. }) {
             deleted(&mut access.spec, now, &context.settings);
-            if let Some(longest) = &mut access.spec.longest_session_seconds {
-                *longest = session_seconds.map_or(*longest, |seconds| seconds.max(*longest));
-            }
         }
         let ours = is_deleter(&access.spec, &context.me);
         let created =

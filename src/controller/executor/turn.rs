@@ -10,7 +10,7 @@ use super::super::memory::age;
 use super::super::{offline, quorum};
 use super::Failure;
 use super::send::{self, Sent};
-use crate::api::access::{BreakglassAccess, Operation};
+use crate::api::access::{AccessState, BreakglassAccess, Operation};
 use crate::aws::Seen;
 use crate::clock::after;
 use crate::decide::access::{Known, Reading, Step, Waiting, next};
@@ -66,7 +66,7 @@ pub(super) async fn take(
         }
         let step = tokio::select! {
             biased;
-            step = next_step(context, &access) => step?,
+            step = next_step(context, &mut access) => step?,
             () = context.shutdown.cancelled() => return Err(Failure::ShuttingDown), // Nothing is under way.
         };
         match step {
@@ -122,7 +122,7 @@ fn not_yet(context: &Context) -> Waiting {
 }
 
 /// Asks for the next step, and supplies the facts that it lacks.
-async fn next_step(context: &Context, access: &BreakglassAccess) -> Result<Step, Failure> {
+async fn next_step(context: &Context, access: &mut BreakglassAccess) -> Result<Step, Failure> {
     let mut reading: Option<Reading> = None;
     let mut authorities = None;
     let mut marked = false;
@@ -144,6 +144,9 @@ async fn next_step(context: &Context, access: &BreakglassAccess) -> Result<Step,
                 let begun = context.clock.now();
                 let seen = context.aws.read(&access.spec.tuple).await?;
                 remember(context, access, begun, &seen);
+                if seen == Seen::Absent && access.spec.state == AccessState::Settling {
+                    note_session(context, access).await;
+                }
                 reading = Some(Reading { begun, seen });
             }
             // A start may be slow. What rests on all that there is can wait for it.
@@ -171,6 +174,16 @@ async fn next_step(context: &Context, access: &BreakglassAccess) -> Result<Step,
             }
             other => return Ok(other),
         }
+    }
+}
+
+/// What was there until a moment ago may have allowed longer sessions than when it was last seen: nobody may have looked
+/// for long.
+async fn note_session(context: &Context, access: &mut BreakglassAccess) {
+    let ledger = &mut access.spec;
+    if ledger.longest_session_seconds.is_some() {
+        let lately = context.aws.session_seconds(&ledger.tuple).await;
+        ledger.longest_session_seconds = ledger.longest_session_seconds.max(lately);
     }
 }
 

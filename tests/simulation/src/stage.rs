@@ -287,10 +287,15 @@ impl Stage {
     }
 
     fn crash(&mut self, replica: usize) {
-        self.disturbed(0);
+        self.gone(0);
         self.replicas[replica].kill();
         let same_pod = !self.new_pod;
         self.cue(self.now() + 5, Cue::Start { replica, same_pod });
+    }
+
+    /// A controller, which may be the one in charge, is gone for that long.
+    fn gone(&mut self, lasts: Second) {
+        self.observer.lock().checker.on_gone(lasts);
     }
 
     /// Something keeps controllers from their work for that long.
@@ -348,12 +353,12 @@ impl Stage {
                 down,
                 same_pod,
             } => {
-                self.disturbed(down);
+                self.gone(down);
                 self.replicas[replica].kill();
                 self.cue(now + down, Cue::Start { replica, same_pod });
             }
             Deed::Stop { replica, down } => {
-                self.disturbed(down);
+                self.gone(down);
                 self.replicas[replica].stop().await;
                 let same_pod = false;
                 let at = self.now() + down;
@@ -388,7 +393,7 @@ impl Stage {
                 self.cue(now + lasts, Cue::OutageEnds);
             }
             Deed::HoldLease(lasts) => {
-                self.disturbed(0);
+                self.gone(0);
                 self.people.hold_lease();
                 if let Some(left) = lasts.checked_sub(HELD_EVERY) {
                     self.cue(now + HELD_EVERY, Cue::Deed(Deed::HoldLease(left)));

@@ -147,6 +147,8 @@ pub struct Checker {
     lines: BTreeMap<(String, Service, String), Line>,
     /// Since when no trouble, and no crash, has kept a controller from its work.
     undisturbed_since: Timestamp,
+    /// When a controller last died, stood still, or lost the lease.
+    died: Timestamp,
     effects_seen: u64,
     /// Until when AWS did not do what it otherwise does.
     aws_undisturbed_since: Timestamp,
@@ -228,6 +230,7 @@ impl Checker {
             rows: BTreeMap::new(),
             lines: BTreeMap::new(),
             undisturbed_since: begin,
+            died: begin,
             aws_undisturbed_since: begin,
             undisturbed_sides: BTreeMap::new(),
             changed_in_aws: begin,
@@ -330,9 +333,10 @@ impl Checker {
         self.undisturbed_since = self.undisturbed_since.max(self.time_of(until));
     }
 
-    /// A controller stands still for that long.
-    pub fn on_frozen(&mut self, seconds: Second) {
-        self.on_disturbed(self.second(self.aws.now()) + seconds);
+    /// A controller stands still for that long, is gone, or has lost the lease.
+    pub fn on_gone(&mut self, seconds: Second) {
+        self.died = self.aws.now();
+        self.on_disturbed(self.second(self.died) + seconds);
     }
 
     /// These sides of AWS do not do until then what they otherwise do.

@@ -72,7 +72,8 @@ impl Checker {
     /// Since when somebody has surely been in charge of that with nothing in his way: where one died nobody is until his
     /// lease has ended.
     fn led_since(&self, key: &Key) -> Timestamp {
-        self.undisturbed_since(key) + self.lease + SignedDuration::from_secs(TURN)
+        let led_since = self.died + self.lease + SignedDuration::from_secs(TURN);
+        self.undisturbed_since(key).max(led_since)
     }
 
     /// The first Delete for what was due then.

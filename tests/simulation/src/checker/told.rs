@@ -13,9 +13,6 @@ use serde_json::Value;
 use super::grants::{GrantHistory, asked, is_revoked};
 use super::{Checker, TURN, is_held, uid_of};
 
-/// A controller lists all that there is so often.
-const LISTED_EVERY: SignedDuration = SignedDuration::from_mins(4);
-
 /// What the ledger said of grants, by uid.
 #[derive(Debug, Default)]
 pub struct Recorded {
@@ -85,9 +82,10 @@ impl Checker {
         }
         let uid = uid_of(grant);
         // A watch that tells nothing shows what was, until all is listed anew.
-        let listed = self.undisturbed_since + LISTED_EVERY;
-        let behind = if now < listed {
-            LISTED_EVERY + TURN
+        let listed_every = SignedDuration::try_from(self.settings.relist_interval);
+        let listed_every = listed_every.unwrap_or_default();
+        let behind = if now < self.undisturbed_since + listed_every {
+            listed_every + TURN
         } else {
             TURN
         };

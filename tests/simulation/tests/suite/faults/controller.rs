@@ -173,16 +173,21 @@ fn after_a_time_without_a_controller_the_longest_sessions_that_could_begin_are_t
         permission_set,
         session_duration,
     };
-    let report = kept(&life(
-        "sessions became longer while nobody looked",
-        vec![
+    // Also where nobody hears that it has been taken away.
+    for kind in [None, Some(Aws::Unanswered)] {
+        let trouble = kind.map(|kind| aws_writes(9 * MINUTE, kind, 5 * MINUTE));
+        let deeds = [
             first(ASSIGNMENT),
             kill(4 * MINUTE, 6 * MINUTE),
-            (6 * MINUTE, Deed::Aws(longer)),
-        ],
-    ));
-    assert!(report.asked["sessions"] >= 1);
-    assert!(report.residues.is_empty(), "{:?}", report.residues);
+            (6 * MINUTE, Deed::Aws(longer.clone())),
+        ];
+        let report = kept(&life(
+            "sessions became longer while nobody looked",
+            deeds.into_iter().chain(trouble).collect(),
+        ));
+        assert!(report.asked["sessions"] >= 1);
+        assert!(report.residues.is_empty(), "{:?}", report.residues);
+    }
 }
 
 /// L1. A stop has little time, and what it can't write it does not try in circles.
