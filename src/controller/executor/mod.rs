@@ -150,35 +150,37 @@ async fn take_turn(context: &Context, name: &str, mut purpose: Purpose) {
 fn learn(context: &Context, name: &str, purpose: Purpose, lesson: Lesson) -> Duration {
     let now = context.clock.now();
     let mut pause = Duration::ZERO;
-    context.memory.update(name, |tuple| match lesson {
-        Lesson::AllIsWell(wanted) => {
-            tuple.all_is_well();
-            pause = wanted;
+    context.memory.update(name, |tuple| {
+        // That giving failed often must not slow down taking, whatever is learnt of that first.
+        let hold = tuple.hold.as_ref();
+        if hold.is_none_or(|hold| hold.purpose != purpose) {
+            (tuple.tries, tuple.blocked) = (0, 0);
         }
-        Lesson::Nothing(wanted) => pause = wanted,
-        Lesson::Waits(what, wanted) => {
-            tuple.trouble = Some(what);
-            pause = wanted;
-        }
-        Lesson::Failed(new) => {
-            // That giving failed often must not slow down taking.
-            let hold = tuple.hold.as_ref();
-            if hold.is_none_or(|hold| hold.purpose != purpose) {
-                (tuple.tries, tuple.blocked) = (0, 0);
+        match lesson {
+            Lesson::AllIsWell(wanted) => {
+                tuple.all_is_well();
+                pause = wanted;
             }
-            tuple.tries = tuple.tries.saturating_add(1);
-            let class = new.as_ref().and_then(|trouble| trouble.class);
-            tuple.trouble = new.or(tuple.trouble.take());
-            let spread = context.spread(name, now);
-            pause = wake::backoff(tuple.tries, context.settings.retry_cap, spread);
-            // What AWS says of a suspended account it says of a busy one too: only who hears it again and again
-            // waits longer.
-            if class == Some(Class::Blocked) {
-                tuple.blocked = tuple.blocked.saturating_add(1);
-                let longest = context.settings.blocked_retry;
-                pause = pause.max(wake::backoff(tuple.blocked, longest, spread));
-            } else {
-                tuple.blocked = 0;
+            Lesson::Nothing(wanted) => pause = wanted,
+            Lesson::Waits(what, wanted) => {
+                tuple.trouble = Some(what);
+                pause = wanted;
+            }
+            Lesson::Failed(new) => {
+                tuple.tries = tuple.tries.saturating_add(1);
+                let class = new.as_ref().and_then(|trouble| trouble.class);
+                tuple.trouble = new.or(tuple.trouble.take());
+                let spread = context.spread(name, now);
+                pause = wake::backoff(tuple.tries, context.settings.retry_cap, spread);
+                // What AWS says of a suspended account it says of a busy one too: only who hears it again and again
+                // waits longer.
+                if class == Some(Class::Blocked) {
+                    tuple.blocked = tuple.blocked.saturating_add(1);
+                    let longest = context.settings.blocked_retry;
+                    pause = pause.max(wake::backoff(tuple.blocked, longest, spread));
+                } else {
+                    tuple.blocked = 0;
+                }
             }
         }
     });
