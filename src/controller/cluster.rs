@@ -365,7 +365,7 @@ mod tests {
             (200, json!({"metadata": meta, "spec": {}}))
         };
         let read = async |answer| {
-            let api = client(move || Some(Answer::clone(&answer)));
+            let api = client(move |_| Some(Answer::clone(&answer)));
             Cluster::new(api).grant(&asked).await
         };
         let found = read(named("access", Some("1"))).await;

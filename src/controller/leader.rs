@@ -103,14 +103,24 @@ pub async fn run(
         let observes = election.candidate.observe;
         // Asked now: it may have run out while the lease was renewed.
         let was_ours = leadership.is_ours();
+        let pause = match &round {
+            Ok(Ok(Round::Won | Round::Lost)) => part,
+            Ok(Ok(Round::Conflict) | Err(_)) | Err(_) => part.min(AGAIN),
+        };
         let turn = match &round {
-            Ok(Ok(won)) => {
+            // What we hold nobody else can have taken.
+            Ok(Ok(Round::Conflict)) if was_ours => {
                 without = Without::default();
+                None
+            }
+            Ok(Ok(ended)) => {
+                without = Without::default();
+                let won = *ended == Round::Won;
                 let neglected = || neglected().filter(|_| !observes);
-                let goes = *won || goes_alone(&mut alone, neglected);
+                let goes = won || goes_alone(&mut alone, neglected);
                 Some(goes.then_some(Turn {
                     until: begun + ours_for,
-                    by_lease: *won,
+                    by_lease: won,
                 }))
             }
             failed => {
@@ -125,7 +135,7 @@ pub async fn run(
                 goes.then(|| {
                     Some(Turn {
                         // Until the next round has failed too.
-                        until: Instant::now() + part + 2 * timeout,
+                        until: Instant::now() + pause + 2 * timeout,
                         by_lease: false,
                     })
                 })
@@ -148,20 +158,28 @@ pub async fn run(
             // What we hold runs out by itself.
             None => {}
         }
-        let pause = match round {
-            Ok(Ok(_)) => part,
-            _ => part.min(AGAIN),
-        };
         tokio::select! {
             biased;
             () = tokio::time::sleep(pause) => {}
             () = shutdown.cancelled() => break,
         }
     }
-    if leadership.is_ours() {
+    if !election.candidate.observe {
+        // Whoever it is to the API server: a write that had no answer may have made it ours.
         let _ = tokio::time::timeout(TIMEOUT, election.give_up()).await;
-        leadership.set(None);
     }
+    leadership.set(None);
+}
+
+/// How a round ended that had an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    /// The lease is ours.
+    Won,
+    /// It is another's.
+    Lost,
+    /// Somebody wrote it while it was read: another, or we ourselves, by an earlier write that came late.
+    Conflict,
 }
 
 /// Whether to work though another has the lease: since it leaves things undone, and until that time.
@@ -212,11 +230,11 @@ struct Election {
 }
 
 impl Election {
-    /// True if the lease is ours now.
-    async fn round(&mut self) -> Result<bool, kube::Error> {
+    /// Takes the lease, renews it, or sees whose it is.
+    async fn round(&mut self) -> Result<Round, kube::Error> {
         let Some(mut lease) = self.leases.get_opt(NAME).await? else {
             if self.candidate.observe {
-                return Ok(true);
+                return Ok(Round::Won);
             }
             let lease = Lease {
                 metadata: ObjectMeta {
@@ -225,23 +243,24 @@ impl Election {
                 },
                 spec: Some(self.spec(None)),
             };
-            return won(self.leases.create(&PostParams::default(), &lease).await);
+            return round(self.leases.create(&PostParams::default(), &lease).await);
         };
         let spec = lease.spec.clone().unwrap_or_default();
         let holder = spec.holder_identity.clone().unwrap_or_default();
         let may_live = !holder.is_empty() && !self.is_predecessor(&holder);
         if may_live && holder != self.candidate.identity && !self.is_stale(&lease) {
-            return Ok(false);
+            return Ok(Round::Lost);
         }
         if self.candidate.observe {
-            return Ok(true);
+            return Ok(Round::Won);
         }
         lease.spec = Some(self.spec(Some(&spec)));
         // The resourceVersion in the object makes this conditional.
-        won(self
-            .leases
-            .replace(NAME, &PostParams::default(), &lease)
-            .await)
+        round(
+            self.leases
+                .replace(NAME, &PostParams::default(), &lease)
+                .await,
+        )
     }
 
     /// Whether the holder was an earlier run in our pod, which is dead since we run.
@@ -293,11 +312,10 @@ impl Election {
             return Ok(());
         }
         spec.holder_identity = None;
-        won(self
-            .leases
+        self.leases
             .replace(NAME, &PostParams::default(), &lease)
-            .await)
-        .map(drop)
+            .await
+            .map(drop)
     }
 }
 
@@ -305,12 +323,11 @@ fn is_refusal(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_forbidden())
 }
 
-/// A conflict means that another was faster.
-fn won(written: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
+fn round(written: Result<Lease, kube::Error>) -> Result<Round, kube::Error> {
     match written {
-        Ok(_) => Ok(true),
+        Ok(_) => Ok(Round::Won),
         Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => {
-            Ok(false)
+            Ok(Round::Conflict)
         }
         Err(error) => Err(error),
     }
@@ -320,8 +337,25 @@ fn won(written: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
 mod tests {
     use super::super::scripted::{Answer, client, refusal};
     use super::*;
+    use axum::http::Method;
     use serde_json::json;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn candidate(observe: bool, duration: Duration) -> Candidate {
+        Candidate {
+            identity: "pod/run".to_owned(),
+            duration,
+            observe,
+            clock: Clock::system(),
+        }
+    }
+
+    fn lease(holder: Option<&str>) -> serde_json::Value {
+        json!({
+            "kind": "Lease", "apiVersion": "coordination.k8s.io/v1",
+            "metadata": {"name": NAME, "resourceVersion": "1"}, "spec": {"holderIdentity": holder},
+        })
+    }
 
     /// Whether it leads, second after second, where what is asked about leases is answered so; and whether by the lease.
     async fn led(
@@ -329,14 +363,9 @@ mod tests {
         observe: bool,
         duration: Duration,
     ) -> Vec<(bool, bool)> {
-        let api = client(answer);
+        let api = client(move |_| answer());
         let leadership = Leadership::default();
-        let candidate = Candidate {
-            identity: "pod/run".to_owned(),
-            duration,
-            observe,
-            clock: Clock::system(),
-        };
+        let candidate = candidate(observe, duration);
         let leases = Api::default_namespaced(api);
         let end = CancellationToken::new();
         let election = run(leases, candidate, leadership.clone(), end, || {}, || None);
@@ -385,17 +414,64 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_round_without_an_answer_is_tried_again_soon_however_long_the_lease_is() {
         let asked = AtomicUsize::new(0);
-        let free = json!({
-            "kind": "Lease", "apiVersion": "coordination.k8s.io/v1",
-            "metadata": {"name": NAME, "resourceVersion": "1"}, "spec": {},
-        });
         let answer = move || {
             let is_first = asked.fetch_add(1, Ordering::Relaxed) == 0;
-            (!is_first).then(|| (200, free.clone()))
+            (!is_first).then(|| (200, lease(None)))
         };
         let seen = led(answer, false, Duration::from_mins(20)).await;
         let leads = seen.iter().position(|now| *now == (true, true));
         let soon = usize::try_from((TIMEOUT + AGAIN).as_secs()).unwrap();
         assert_eq!(leads, Some(soon), "{seen:?}");
+    }
+
+    /// What was written meanwhile may be our own, by a call that had no answer.
+    #[tokio::test(start_paused = true)]
+    async fn a_conflict_is_looked_at_again_soon_and_ends_nobodys_turn() {
+        // The first write, and that which renews.
+        for (conflict, first) in [(1, AGAIN.as_secs()), (3, 0)] {
+            let asked = AtomicUsize::new(0);
+            let answer = move || {
+                let conflicts = asked.fetch_add(1, Ordering::Relaxed) == conflict;
+                let conflicts = conflicts.then(|| refusal(409, "Conflict"));
+                Some(conflicts.unwrap_or((200, lease(None))))
+            };
+            let seen = led(answer, false, Duration::from_secs(100)).await;
+            let leads = seen.iter().position(|now| *now == (true, true));
+            let first = usize::try_from(first).unwrap();
+            assert_eq!(leads, Some(first), "{conflict}: {seen:?}");
+            let goes_on = seen[first..].iter().all(|(ours, _)| *ours);
+            assert!(goes_on, "{conflict}: {seen:?}");
+        }
+    }
+
+    /// It would keep others from it for its whole length. An observer gives nothing up.
+    #[tokio::test(start_paused = true)]
+    async fn who_stops_gives_the_lease_up_though_no_write_of_it_was_answered() {
+        for (observe, expected) in [(false, 2), (true, 0)] {
+            let writes = Arc::new(AtomicUsize::new(0));
+            let written = Arc::clone(&writes);
+            let api = client(move |method| {
+                if method == Method::GET {
+                    return Some((200, lease(Some("pod/run"))));
+                }
+                let is_first = written.fetch_add(1, Ordering::Relaxed) == 0;
+                (!is_first).then(|| (200, lease(None)))
+            });
+            let end = CancellationToken::new();
+            let election = run(
+                Api::default_namespaced(api),
+                candidate(observe, Duration::from_secs(15)),
+                Leadership::default(),
+                end.clone(),
+                || {},
+                || None,
+            );
+            let stop = async {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                end.cancel();
+            };
+            tokio::join!(election, stop);
+            assert_eq!(writes.load(Ordering::Relaxed), expected, "{observe}");
+        }
     }
 }

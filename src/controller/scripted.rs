@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use axum::http::{Request, Response};
+use axum::http::{Method, Request, Response};
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 pub type Answer = (u16, Value);
 
 /// A client whose calls come to that function; where it has no answer, nobody ever gives one.
-pub fn client(answer: impl Fn() -> Option<Answer> + Send + Sync + 'static) -> Client {
-    let service = tower::service_fn(move |_: Request<Body>| {
-        let answer = answer();
+pub fn client(answer: impl Fn(&Method) -> Option<Answer> + Send + Sync + 'static) -> Client {
+    let service = tower::service_fn(move |asked: Request<Body>| {
+        let answer = answer(asked.method());
         async move {
             let Some((status, object)) = answer else {
                 return std::future::pending().await;

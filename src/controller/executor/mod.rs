@@ -4,6 +4,7 @@
 //! supplies the facts it lacks, and does what it says, until there is nothing left to do. Every
 //! write is conditional on the ledger as it was read; a conflict means: decide again.
 
+mod lesson;
 mod send;
 mod trouble;
 mod turn;
@@ -16,14 +17,15 @@ use tokio::time::Instant;
 
 use super::cluster::Error as ClusterError;
 use super::context::Context;
-use super::memory::{Hold, Trouble};
-use super::{offline, wake};
+use super::memory::Hold;
+use super::offline;
 use crate::aws::MANAGEMENT_RETRY;
-use crate::aws::error::{Class, Error as AwsError};
+use crate::aws::error::Error as AwsError;
 use crate::clock::{after, until};
 use crate::decide::access::Waiting;
 use crate::decide::ledger::{Purpose, task};
 use crate::telemetry::chain;
+use lesson::Lesson;
 
 /// So often AWS may show what it called deleted before somebody must look: its listings may be behind.
 const PATIENT: u32 = 5;
@@ -76,18 +78,6 @@ pub async fn run(context: Arc<Context>) {
         });
     }
     while turns.join_next().await.is_some() {}
-}
-
-/// What a turn taught about why the tuple is not at rest, and how long to pause.
-enum Lesson {
-    /// Nothing stands in the way.
-    AllIsWell(Duration),
-    /// It learnt nothing new: what was told stays told.
-    Nothing(Duration),
-    /// It has to wait for that, and no longer each time.
-    Waits(Trouble, Duration),
-    /// It failed, for another reason than before if one is given. The pause grows with every try.
-    Failed(Option<Trouble>),
 }
 
 /// `purpose` is what the turn was asked for; what it is for by the ledger is found out.
@@ -148,41 +138,10 @@ async fn take_turn(context: &Context, name: &str, mut purpose: Purpose) {
 
 /// Remembers what a turn taught. Tells how long to pause.
 fn learn(context: &Context, name: &str, purpose: Purpose, lesson: Lesson) -> Duration {
-    let now = context.clock.now();
+    let spread = context.spread(name, context.clock.now());
     let mut pause = Duration::ZERO;
     context.memory.update(name, |tuple| {
-        // That giving failed often must not slow down taking, whatever is learnt of that first.
-        let hold = tuple.hold.as_ref();
-        if hold.is_none_or(|hold| hold.purpose != purpose) {
-            (tuple.tries, tuple.blocked) = (0, 0);
-        }
-        match lesson {
-            Lesson::AllIsWell(wanted) => {
-                tuple.all_is_well();
-                pause = wanted;
-            }
-            Lesson::Nothing(wanted) => pause = wanted,
-            Lesson::Waits(what, wanted) => {
-                tuple.trouble = Some(what);
-                pause = wanted;
-            }
-            Lesson::Failed(new) => {
-                tuple.tries = tuple.tries.saturating_add(1);
-                let class = new.as_ref().and_then(|trouble| trouble.class);
-                tuple.trouble = new.or(tuple.trouble.take());
-                let spread = context.spread(name, now);
-                pause = wake::backoff(tuple.tries, context.settings.retry_cap, spread);
-                // What AWS says of a suspended account it says of a busy one too: only who hears it again and again
-                // waits longer.
-                if class == Some(Class::Blocked) {
-                    tuple.blocked = tuple.blocked.saturating_add(1);
-                    let longest = context.settings.blocked_retry;
-                    pause = pause.max(wake::backoff(tuple.blocked, longest, spread));
-                } else {
-                    tuple.blocked = 0;
-                }
-            }
-        }
+        pause = lesson.learn(tuple, purpose, &context.settings, spread);
     });
     pause
 }

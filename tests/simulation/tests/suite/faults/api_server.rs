@@ -2,10 +2,9 @@
 
 use simulation::cast::{PEOPLE, Target};
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
-use simulation::stage::Direction;
 use simulation::story::{Api, Aws, Deed, Grant, Name, Policy, Trouble};
 
-use super::{HOUR, MINUTE, api, aws, aws_writes, first, kept, kill, long, name, second};
+use super::{HOUR, MINUTE, api, aws, aws_writes, first, kept, kill, long, name, second, traced};
 
 /// Fault 5. R1, R8.
 #[test]
@@ -159,11 +158,7 @@ fn a_backup_that_is_put_back_revives_nothing_and_leaves_nothing() {
                     second(9 * MINUTE, None, 11 * MINUTE),
                 ],
             );
-            let told = Direction {
-                trace: true,
-                ..Direction::default()
-            };
-            let report = crate::kept(&life, &told);
+            let report = traced(&life);
             let given = report.asked["R2"];
             let calls = &report.trace;
             assert!(
@@ -378,11 +373,7 @@ fn of_two_without_the_lease_only_one_compares_with_aws() {
             ],
         );
         life.story.setting.replicas = 2;
-        let told = Direction {
-            trace: true,
-            ..Direction::default()
-        };
-        let report = crate::kept(&life, &told);
+        let report = traced(&life);
         // From its first comparison until just before its end.
         let span = "2026-01-05T00:02:00Z".."2026-01-05T00:34:50Z";
         let written: Vec<_> = report

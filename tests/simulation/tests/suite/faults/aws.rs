@@ -5,10 +5,9 @@ use simulation::cast::{
     ACCOUNTS, IAM_ACCOUNTS, IAM_GROUPS, MANAGEMENT, PERMISSION_SETS, ROLE, Target, role_arn,
 };
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
-use simulation::stage::{Direction, play};
 use simulation::story::{Aws, Cloud, Deed, Grant, Outage, Policy, Second};
 
-use super::{ALICE, HOUR, MINUTE, aws, aws_writes, first, kept, long, name};
+use super::{ALICE, HOUR, MINUTE, aws, aws_writes, first, kept, long, name, traced};
 
 /// Fault 17. R2, R3.
 #[test]
@@ -100,11 +99,7 @@ fn ids_of_operations_that_aws_forgets_are_not_needed() {
         request_retention: Some(1),
         ..life.story.setting.cloud
     };
-    let told = Direction {
-        trace: true,
-        ..Direction::default()
-    };
-    let report = crate::kept(&life, &told);
+    let report = traced(&life);
     assert_eq!(report.lateness, [0], "it was given, and taken away in time");
     let says = |what: &str| report.trace.iter().any(|line| line.contains(what));
     assert!(says("Active"), "and it is told when it is there");
@@ -139,11 +134,7 @@ fn a_listing_that_shows_for_long_what_was_deleted_is_told() {
             iam_staleness: 100_000,
             ..life.story.setting.cloud
         };
-        let told = Direction {
-            trace: true,
-            ..Direction::default()
-        };
-        let report = crate::kept(&life, &told);
+        let report = traced(&life);
         let says_so = |line: &String| line.contains("goes on showing the access");
         assert!(
             report.trace.iter().any(says_so),
@@ -170,11 +161,7 @@ fn one_refusal_of_the_account_after_long_trouble_is_not_waited_out_for_an_hour()
         ],
     );
     life.story.calm = at + HOUR;
-    let told = Direction {
-        trace: true,
-        ..Direction::default()
-    };
-    let report = crate::kept(&life, &told);
+    let report = traced(&life);
     let is_delete = |line: &&String| line.contains("Z DeleteAccountAssignment ");
     let deletes: Vec<_> = report.trace.iter().filter(is_delete).collect();
     // At the pace of before, not once an hour.
@@ -196,11 +183,7 @@ fn operations_that_aws_accepts_and_that_fail_are_tried_on_and_not_said_to_be_don
             ],
         );
         life.story.setting.cloud.assignment_delay = 90_000;
-        let told = Direction {
-            trace: true,
-            ..Direction::default()
-        };
-        let report = crate::kept(&life, &told);
+        let report = traced(&life);
         let says = |what: &str| report.trace.iter().any(|line| line.contains(what));
         assert!(says("Internal failure"), "AWS's reason is told");
         assert!(says("RevokeOverdue"), "that it takes long is told");
@@ -517,21 +500,14 @@ fn what_is_stuck_delays_only_itself() {
             }
         }
         let life = long("stuck", deeds);
-        let report = kept(&life);
+        let report = traced(&life);
         let late = report.lateness.iter().filter(|late| **late > 5);
         assert!(late.count() <= 1, "{:?}", report.lateness);
         assert_eq!(report.lateness.len(), 2 * others.len() + 1);
-        let told = play(
-            &life.story,
-            &Direction {
-                trace: true,
-                ..Direction::default()
-            },
-        );
         let is_stuck = |line: &String| {
             line.contains("Replace breakglassgrants stuck ") && line.contains("RevokeOverdue")
         };
-        assert!(told.trace.iter().any(is_stuck), "{stuck:?} is not stuck");
+        assert!(report.trace.iter().any(is_stuck), "{stuck:?} is not stuck");
     }
 }
 

@@ -3,10 +3,9 @@
 use aws_simulator::{AccountStatus, Change};
 use simulation::cast::{self, ACCOUNTS, PERMISSION_SETS, Target};
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
-use simulation::stage::Direction;
 use simulation::story::{Api, Aws, Deed, Grant, Name, Second};
 
-use super::{MINUTE, api, aws, aws_writes, first, kept, kill, long, name, second};
+use super::{MINUTE, api, aws, aws_writes, first, kept, kill, long, name, second, traced};
 
 /// Fault 4. R2, R3.
 #[test]
@@ -143,11 +142,7 @@ fn after_hours_without_a_controller_revokes_go_before_what_is_asked_for() {
     );
     life.story.setting.crowd = 40;
     life.story.calm = back + 20 * MINUTE;
-    let direction = Direction {
-        trace: true,
-        ..Direction::default()
-    };
-    let report = crate::kept(&life, &direction);
+    let report = traced(&life);
     let writes = ["CreateAccountAssignment {", "DeleteAccountAssignment {"];
     let [creates, deletes] = writes.map(|write| {
         let lines = report.trace.iter().enumerate();

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
-use simulation::stage::Direction;
 use simulation::story::{Api, Aws, Calls, Deed, Second, Trouble};
 
-use super::{ALICE, HOUR, MINUTE, api, aws, aws_calls, aws_writes, first, kept, name, second};
+use super::{
+    ALICE, HOUR, MINUTE, api, aws, aws_calls, aws_writes, first, kept, name, second, traced,
+};
 
 /// From minute 3 on that controller hears nothing of the cluster, for so long.
 fn cut_off(replica: usize, lasts: Second) -> [(Second, Deed); 2] {
@@ -70,11 +71,7 @@ fn a_delete_that_aws_refused_without_the_ledger_takes_nothing_from_who_was_given
             );
             life.story.setting.replicas = 2;
             life.story.setting.lease = 15;
-            let told = Direction {
-                trace: true,
-                ..Direction::default()
-            };
-            let report = crate::kept(&life, &told);
+            let report = traced(&life);
             let between = "2026-01-05T00:05:00Z".."2026-01-05T00:13:00Z";
             let lines = report.trace.iter();
             let lines: Vec<_> = lines
@@ -122,11 +119,7 @@ fn who_comes_back_after_another_took_over_does_not_make_an_access_overdue_that_i
             let mut life = life("cut off for long", vec![first(target), silent, lost]);
             life.story.setting.replicas = 2;
             life.story.setting.lease = 15;
-            let told = Direction {
-                trace: true,
-                ..Direction::default()
-            };
-            let report = crate::kept(&life, &told);
+            let report = traced(&life);
             taken += usize::from(report.writers.len() > 1);
             let overdue = |line: &&String| line.contains("RevokeOverdue");
             let overdue: Vec<_> = report.trace.iter().filter(overdue).collect();
@@ -150,11 +143,7 @@ fn a_create_that_comes_after_the_delete_is_taken_away_without_the_ledger_too() {
             aws_writes(5, Aws::Late(240), 30),
             api(40, Api::Lost, 9 * MINUTE),
         ];
-        let told = Direction {
-            trace: true,
-            ..Direction::default()
-        };
-        let report = crate::kept(&life("a late create, and no ledger", deeds), &told);
+        let report = traced(&life("a late create, and no ledger", deeds));
         let away = "2026-01-05T00:04:05Z".."2026-01-05T00:09:30Z";
         let is_delete = |line: &&String| {
             let taken = ["DeleteGroupMembership {", "RemoveUserFromGroup {"];
@@ -177,11 +166,7 @@ fn what_does_not_show_yet_is_looked_for_again_without_the_ledger() {
         let mut life = life("given a moment before the end", deeds);
         life.story.setting.cloud.staleness = 58_000;
         life.story.setting.cloud.iam_staleness = 58_000;
-        let told = Direction {
-            trace: true,
-            ..Direction::default()
-        };
-        let report = crate::kept(&life, &told);
+        let report = traced(&life);
         let away = "2026-01-05T00:01:00Z".."2026-01-05T00:09:30Z";
         let is_delete = |line: &&String| {
             let taken = [
@@ -215,11 +200,7 @@ fn what_was_taken_away_without_the_ledger_though_it_was_lengthened_is_given_back
             );
             life.story.setting.replicas = 2;
             life.story.setting.lease = 15;
-            let told = Direction {
-                trace: true,
-                ..Direction::default()
-            };
-            let report = crate::kept(&life, &told);
+            let report = traced(&life);
             let creates = [
                 "CreateAccountAssignment {",
                 "CreateGroupMembership {",
@@ -254,11 +235,7 @@ fn what_is_gone_is_not_deleted_for_ever_while_the_ledger_can_not_be_written() {
         vec![first(ASSIGNMENT), forbidden, (40 * MINUTE, by_hand)],
     );
     life.story.calm = HOUR;
-    let told = Direction {
-        trace: true,
-        ..Direction::default()
-    };
-    let report = crate::kept(&life, &told);
+    let report = traced(&life);
     let deletes: Vec<_> = report
         .trace
         .iter()
@@ -287,11 +264,7 @@ fn what_can_not_be_seen_is_not_deleted_again_without_the_ledger_long_after_aws_t
         let mut life = life("given by hand while AWS can't be read", deeds);
         let settings = &mut life.story.setting.settings;
         settings.unknown_outcome = Duration::from_mins(2);
-        let told = Direction {
-            trace: true,
-            ..Direction::default()
-        };
-        let report = crate::kept(&life, &told);
+        let report = traced(&life);
         let deletes = report.trace.iter().filter(|line| {
             let calls = ["DeleteAccountAssignment {", "RemoveUserFromGroup {"];
             calls.iter().any(|call| line.contains(call))

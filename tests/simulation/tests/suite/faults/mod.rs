@@ -22,6 +22,15 @@ fn kept(life: &Life) -> Report {
     crate::kept(life, &Direction::default())
 }
 
+/// The same, with every step told.
+fn traced(life: &Life) -> Report {
+    let direction = Direction {
+        trace: true,
+        ..Direction::default()
+    };
+    crate::kept(life, &direction)
+}
+
 /// A grant of five minutes, from second 10 on.
 fn first(target: Target) -> (Second, Deed) {
     (10, Deed::Apply(grant("first", target, None, 5 * MINUTE)))

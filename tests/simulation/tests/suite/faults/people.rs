@@ -6,7 +6,7 @@ use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
 use simulation::stage::Direction;
 use simulation::story::{Deed, Grant, Policy, Second, Tamper};
 
-use super::{ALICE, MINUTE, first, kept, long, name, second};
+use super::{ALICE, MINUTE, first, kept, long, name, second, traced};
 
 /// R1, R3. People are renamed, and the ledger entry of their access is older than their name.
 #[test]
@@ -271,20 +271,13 @@ fn longer_than_a_policy_allows_is_neither_given_nor_kept() {
 #[test]
 fn an_expiry_that_was_past_when_it_was_written_ends_access_at_that_moment() {
     let given = grant("first", ASSIGNMENT, None, 30 * MINUTE);
-    let told = Direction {
-        trace: true,
-        ..Direction::default()
-    };
-    let report = crate::kept(
-        &life(
-            "shortened too late",
-            vec![
-                (10, Deed::Apply(given)),
-                (14 * MINUTE, Deed::SetExpiry(name(), 2 * MINUTE)),
-            ],
-        ),
-        &told,
-    );
+    let report = traced(&life(
+        "shortened too late",
+        vec![
+            (10, Deed::Apply(given)),
+            (14 * MINUTE, Deed::SetExpiry(name(), 2 * MINUTE)),
+        ],
+    ));
     let late = &report.lateness;
     assert!(late.len() == 1 && late[0] <= 5, "{late:?}");
     let is_overdue = |line: &&String| line.contains("RevokeOverdue");
@@ -427,11 +420,7 @@ fn a_grant_that_expires_while_access_is_being_given_is_never_active() {
     let mut given = 0;
     for seed in 0..8 {
         life.story.seed = seed;
-        let told = Direction {
-            trace: true,
-            ..Direction::default()
-        };
-        let report = crate::kept(&life, &told);
+        let report = traced(&life);
         given += report.asked.get("R2").copied().unwrap_or_default();
         let is_active = |line: &&String| line.contains("\"state\":\"Active\"");
         assert_eq!(report.trace.iter().find(is_active), None, "seed {seed}");
@@ -476,11 +465,7 @@ fn a_deny_ends_what_can_not_be_read_any_more() {
             (AT, Deed::PutPolicy("deny", Policy::DenyAll)),
         ],
     );
-    let told = Direction {
-        trace: true,
-        ..Direction::default()
-    };
-    let report = crate::kept(&life, &told);
+    let report = traced(&life);
     let mut trace = report.trace.iter();
     let delete = trace.find(|line| line.contains("DeleteAccountAssignment {"));
     let delete = delete.map(|line| &line[11..19]);
