@@ -170,7 +170,8 @@ fn hurry_if_asked(context: &Context, view: &GrantView) -> bool {
     // AWS is read again only for what is open; everything else is under way in any case.
     let open = access.spec.state == AccessState::Open;
     let waits = !handled && open && !context.memory.get(&name).has_looked();
-    if !waits {
+    // Not before the status says so, or it would be taken up again and again while the watch is behind.
+    if handled {
         context.memory.request_done(&name, &view.uid);
     }
     waits

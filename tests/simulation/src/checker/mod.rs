@@ -387,6 +387,11 @@ impl Checker {
         self.uncovered.retain(|key, _| known.contains(key));
     }
 
+    /// The longest time between two tries.
+    fn longest_pause(&self) -> SignedDuration {
+        SignedDuration::try_from(self.settings.retry_cap).unwrap_or_default()
+    }
+
     /// Since when neither the cluster nor AWS, nor a crash, has kept a controller from its work.
     fn all_undisturbed_since(&self) -> Timestamp {
         self.undisturbed_since.max(self.aws_undisturbed_since)

@@ -203,10 +203,9 @@ impl Checker {
                 let covers =
                     |claim: &Claim| claim.start_time <= now + super::ledgers::CLAIMED_BEFORE;
                 let ended = ledger.spec().ended.iter().map(|ended| ended.time).max()?;
-                let seen = (*came)
-                    .max(ended)
-                    .max(settled)
-                    .max(self.undisturbed_since(key));
+                // Who failed until then waits for its next try.
+                let tried_again = self.undisturbed_since(key) + self.longest_pause();
+                let seen = (*came).max(ended).max(settled).max(tried_again);
                 let late = seen + SEEN_WITHIN + self.staleness(key) < now;
                 let sent = self.deleted.get(key).is_some_and(|sent| sent >= came);
                 (late && !ledger.spec().claims.iter().any(covers)).then(|| (key.clone(), sent))

@@ -77,13 +77,16 @@ impl Checker {
         let news = |what: &dyn Fn(&BreakglassGrantStatus) -> bool| {
             what(&status) && !before.as_ref().is_some_and(what)
         };
-        if self.restored.is_some_and(|at| now < at + TURN) {
-            return;
-        }
-        let uid = uid_of(grant);
         // A watch that tells nothing shows what was, until all is listed anew.
         let listed_every = SignedDuration::try_from(self.settings.relist_interval);
         let listed_every = listed_every.unwrap_or_default();
+        if self
+            .restored
+            .is_some_and(|at| now < at + listed_every + TURN)
+        {
+            return;
+        }
+        let uid = uid_of(grant);
         let behind = if now < self.undisturbed_since + listed_every {
             listed_every + TURN
         } else {

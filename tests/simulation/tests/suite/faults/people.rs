@@ -631,3 +631,19 @@ fn a_status_that_is_wiped_every_second_ends_nothing() {
     ));
     assert_eq!(report.lateness, [0]);
 }
+
+/// Tries lie further and further apart all the same.
+#[test]
+fn who_asks_again_while_a_watch_is_behind_hurries_the_next_try_only_once() {
+    let asks = (5 * MINUTE + 20, Deed::AskAgain(name()));
+    let mut life = life("asks again", vec![first(IAM_GROUP), asks]);
+    life.story.setting.lag = MINUTE;
+    // It is shown for so long, and taken away each time.
+    life.story.setting.cloud.iam_staleness = 170_000;
+    let report = traced(&life);
+    let deletes = report.trace.iter();
+    let deletes = deletes.filter(|line| line.contains("RemoveUserFromGroup {"));
+    // Seconds 0, 1, 3, 7, 15, 31 and so on, once from the end and once more from the request on.
+    let many = deletes.count();
+    assert!((8..=16).contains(&many), "{many} deletes");
+}
