@@ -153,8 +153,8 @@ impl Checker {
             .find(|at| self.must_be_over(tuple, (uid, None), after(at).min(now), now))
     }
 
-    /// Whether a policy admitted at some time in the span what its grant asked for, and says so.
-    pub(super) fn was_admitted_by(
+    /// Whether that is so of the policies, and what its grant asked for, at some time in the span.
+    pub(super) fn policies_said(
         &self,
         uid: &str,
         from: Timestamp,

@@ -301,12 +301,17 @@ impl Checker {
         });
     }
 
-    /// Whether somebody took it away after it was claimed, and a policy lets that end the claim.
+    /// Whether somebody took it away after it was claimed, and a policy lets that end the claim, or none has it given
+    /// again.
     fn was_removed(&self, claim: &Claim, key: &Key, now: Timestamp) -> bool {
         let row = self.rows.get(key);
         let claimed = self.claimed.get(&claim.uid).copied().unwrap_or(self.begin);
-        let ends =
-            self.was_admitted_by(&claim.uid, claimed - TURN, now, PolicySet::ends_on_removal);
+        let ends = self.policies_said(&claim.uid, claimed - TURN, now, PolicySet::ends_on_removal);
+        let refused =
+            self.policies_said(&claim.uid, now - TURN, now, |policies, namespace, asked| {
+                let expiry = claim.expiry_time.min(asked.spec.expiry_time);
+                !policies.admits(namespace, asked, expiry)
+            });
         // What we took away before a backup was put back that does not know it is missing too.
         let forgotten = |row: &Row| !row.present && self.restored.is_some_and(|at| row.since <= at);
         let taken = |row: &Row| row.taken_by_others.is_some_and(|at| at >= claimed - TURN);
@@ -315,7 +320,7 @@ impl Checker {
             let mut known = known.iter();
             known.any(|tuple| self.same_since(names(tuple)) >= claimed - TURN)
         });
-        ends && (gone || row.is_some_and(|row| taken(row) || forgotten(row)))
+        (ends || refused) && (gone || row.is_some_and(|row| taken(row) || forgotten(row)))
     }
 
     /// The state of a ledger entry changed, or not.

@@ -188,7 +188,7 @@ impl Checker {
         let uids = claims.map(|claim| &claim.uid);
         let mut uids = uids.chain(ended.map(|ended| &ended.uid));
         let from = since - super::TURN;
-        uids.any(|uid| self.was_admitted_by(uid, from, since, PolicySet::is_exclusive))
+        uids.any(|uid| self.policies_said(uid, from, since, PolicySet::is_exclusive))
     }
 
     /// What came late, for nobody any more, is taken away as soon as it can be seen.
