@@ -429,9 +429,6 @@ impl Life<'_> {
             written_at: now,
             send_before: after(now, self.known.settings.send_window).min(latest),
         };
-        if operation == Operation::Create {
-            self.deactivate();
-        }
         begin(&mut self.ledger, attempt, self.known.settings);
         Step::Send(Box::new(self.ledger), operation)
     }

@@ -107,6 +107,17 @@ fn a_delete_may_leave_only_until_the_next_claim_begins() {
     assert_eq!(sent(10), at(11));
 }
 
+/// A claim that is due only later was active before, where a clock was put back. It is given again then.
+#[test]
+fn nobody_is_active_while_access_is_taken_away() {
+    let ledger = open(vec![claim("later", 11, 100)]);
+    assert!(ledger.claims[0].active_time.is_some());
+    match seen(PRESENT, 0, &ledger) {
+        Step::Send(ledger, Operation::Delete) => assert_eq!(ledger.claims[0].active_time, None),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Another process may have written it, and may be about to send it: two at once would send everything twice.
 #[test]
 fn what_may_still_be_sent_is_not_sent_again() {

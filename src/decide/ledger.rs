@@ -185,7 +185,8 @@ pub fn take_over(
 }
 
 /// Writes a new attempt over whatever was there. An unresolved one is folded into the time until
-/// which its kind may still take effect; only time clears that.
+/// which its kind may still take effect; only time clears that. No claim is active until the access has been seen again:
+/// one that is due only later may have been, where a clock was put back.
 pub fn begin(ledger: &mut BreakglassAccessSpec, attempt: Attempt, settings: &Settings) {
     if let Some(before) = ledger.attempt.take() {
         let until = Some(after(before.send_before, settings.unknown_outcome));
@@ -214,6 +215,9 @@ pub fn begin(ledger: &mut BreakglassAccessSpec, attempt: Attempt, settings: &Set
         Operation::Delete => ledger.state = AccessState::Settling,
     }
     ledger.attempt = Some(attempt);
+    for claim in &mut ledger.claims {
+        claim.active_time = None;
+    }
 }
 
 /// AWS called a delete of ours done. Listings may show it for a while. An assignment is taken away by an operation whose

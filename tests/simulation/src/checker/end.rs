@@ -281,6 +281,12 @@ impl Checker {
             self.brought_back.extend(claims);
             self.put_ledger(now, Arc::new(access));
         }
+        // What is announced there was announced long ago, and read since.
+        for ledger in self.ledgers.values_mut() {
+            for announced in ledger.attempts.values_mut() {
+                announced.at = announced.attempt.written_at;
+            }
+        }
         self.give_up_forgotten();
     }
 

@@ -111,7 +111,7 @@ impl Checker {
         let claims_before = old.map_or(&none, |old| &old.claims);
         for claim in &new.claims {
             let same = claims_before.iter().find(|old| old.uid == claim.uid);
-            self.on_claim(now, new, claim, same);
+            self.on_claim((now, actor), new, claim, same);
         }
         for claim in claims_before {
             if new.claims.iter().any(|left| left.uid == claim.uid) {
@@ -213,12 +213,13 @@ impl Checker {
     /// A claim is there: made, changed, or as before.
     fn on_claim(
         &mut self,
-        now: Timestamp,
+        (now, actor): (Timestamp, &str),
         ledger: &BreakglassAccessSpec,
         claim: &Claim,
         before: Option<&Claim>,
     ) {
         let who = &claim.grant.name;
+        let grounds = self.grounds(actor, now);
         if before.is_none() {
             self.claimed.insert(claim.uid.clone(), now);
             let early = claim.start_time - CLAIMED_BEFORE - self.skew();
@@ -233,7 +234,7 @@ impl Checker {
                 format!("{who} has a claim on something else too")
             });
             let says_so = self.written.grants.get(&claim.uid);
-            let says_so = says_so.is_some_and(|grant| grant.says_ended_since(now - TURN));
+            let says_so = says_so.is_some_and(|grant| grant.says_ended_since(grounds));
             let ended = says_so || self.ended.contains(&claim.uid) || self.ended_unclaimed(claim);
             self.ask("R8", !ended, || {
                 format!("{who} was claimed again after its end")
@@ -241,7 +242,7 @@ impl Checker {
         }
         if before.is_none_or(|before| before.expiry_time < claim.expiry_time) {
             let tuple = &ledger.tuple;
-            let allowed = self.admits(tuple, claim, now - TURN, now);
+            let allowed = self.admits(tuple, claim, grounds, now);
             self.ask("R7", allowed, || {
                 let (what, until) = (tuple.summary(), claim.expiry_time);
                 format!("{who} did not ask for {what} until {until}, or no policy admitted it")
@@ -293,12 +294,20 @@ impl Checker {
         let due = match reason {
             EndReason::Expired => self.has_expired(claim, now),
             EndReason::RemovedExternally => self.was_removed(claim, key, now),
+            EndReason::EndedBefore if self.had_ended_before_a_restore(claim) => true,
             _ => self.has_ended(claim, now),
         };
         let who = &claim.grant.name;
         self.ask("R6", due, || {
             format!("{who} was ended as {reason:?} without a reason")
         });
+    }
+
+    /// Who remembers what the cluster has forgotten may say so.
+    fn had_ended_before_a_restore(&self, claim: &Claim) -> bool {
+        let history = self.written.grants.get(&claim.uid);
+        let ended = history.and_then(|history| history.ended);
+        ended.is_some_and(|at| self.restored.is_some_and(|restored| at <= restored))
     }
 
     /// Whether somebody took it away after it was claimed, and a policy lets that end the claim, or none has it given

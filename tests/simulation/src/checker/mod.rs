@@ -162,6 +162,8 @@ pub struct Checker {
     changed_by_people: Timestamp,
     /// When a call of that process to the API server last went wrong.
     cut_off: BTreeMap<String, Timestamp>,
+    /// From when and until when each process stood still last, by its actor.
+    frozen: BTreeMap<String, (Timestamp, Timestamp)>,
     /// By how much the clock of a replica is off, and since when.
     offsets: BTreeMap<usize, (SignedDuration, Timestamp)>,
     /// When a Create was last sent for it.
@@ -237,6 +239,7 @@ impl Checker {
             meant_otherwise: BTreeMap::new(),
             changed_by_people: begin,
             cut_off: BTreeMap::new(),
+            frozen: BTreeMap::new(),
             effects_seen: 0,
             offsets: BTreeMap::new(),
             created: BTreeMap::new(),
@@ -337,6 +340,24 @@ impl Checker {
     pub fn on_gone(&mut self, seconds: Second) {
         self.died = self.aws.now();
         self.on_disturbed(self.second(self.died) + seconds);
+    }
+
+    /// A process stands still for so long.
+    pub fn on_frozen(&mut self, run: &Run, seconds: Second) {
+        self.on_gone(seconds);
+        let now = self.aws.now();
+        let until = self.time_of(self.second(now) + seconds);
+        self.frozen.insert(run.actor(), (now, until));
+    }
+
+    /// What that process does now may rest on what was so then: as long ago as a turn takes, and longer if it stood
+    /// still meanwhile.
+    fn grounds(&self, actor: &str, now: Timestamp) -> Timestamp {
+        let begun = now - TURN;
+        match self.frozen.get(actor) {
+            Some((from, until)) if begun < *until => begun.min(*from - TURN),
+            _ => begun,
+        }
     }
 
     /// These sides of AWS do not do until then what they otherwise do.

@@ -112,7 +112,7 @@ impl Reads {
         version: &str,
         covering: &[Claim],
         written: &Written,
-        now: Timestamp,
+        (grounds, now): (Timestamp, Timestamp),
     ) -> Option<&'static str> {
         let Some(reader) = self.0.get(actor) else {
             return Some("anything");
@@ -130,7 +130,7 @@ impl Reads {
         let of_this_turn = |kind| {
             let reads = of_kind(kind).filter(|(number, _)| *number > ledger);
             let reads = reads.map(|(_, read)| read);
-            reads.filter(|read| read.begun >= now - TURN)
+            reads.filter(|read| read.begun >= grounds)
         };
         // What the grants asked for that were shown.
         let standing: Vec<_> = of_this_turn(GRANTS)
@@ -171,17 +171,12 @@ impl Reads {
         claim: &Claim,
         reason: EndReason,
         written: &Written,
-        now: Timestamp,
+        grounds: Timestamp,
     ) -> bool {
         let Some(reader) = self.0.get(actor) else {
             return false;
         };
-        let of_late = || {
-            reader
-                .recent
-                .values()
-                .filter(|read| read.begun >= now - TURN)
-        };
+        let of_late = || reader.recent.values().filter(|read| read.begun >= grounds);
         let (namespace, name) = (&claim.grant.namespace, &claim.grant.name);
         let is_it = |asked: &(String, String)| asked.0 == *namespace && asked.1 == *name;
         let mut grants = of_late()
@@ -262,9 +257,10 @@ impl Checker {
         let due: Vec<_> = after.spec.claims.iter().filter(live).cloned().collect();
         self.ask_whether_still_admitted(commit, &due);
         let before = before.map(version).unwrap_or_default();
-        let missing = self
-            .reads
-            .missing(&commit.actor, &before, &due, &self.written, now);
+        let grounds = self.grounds(&commit.actor, now);
+        let missing =
+            self.reads
+                .missing(&commit.actor, &before, &due, &self.written, (grounds, now));
         self.ask("R1", missing.is_none(), || {
             let missing = missing.unwrap_or_default();
             format!(
@@ -286,7 +282,7 @@ impl Checker {
             let Some(history) = self.written.grants.get(&claim.uid) else {
                 continue;
             };
-            let from = now - TURN;
+            let from = self.grounds(&commit.actor, now);
             let said: Vec<_> = history.during(from, now).collect();
             let admitted = said.iter().any(|said| match said {
                 Said::Asks(asked) => {
@@ -322,7 +318,10 @@ impl Checker {
         now: Timestamp,
     ) {
         self.look_at_reads();
-        let read = self.reads.rest_on(actor, claim, reason, &self.written, now);
+        let grounds = self.grounds(actor, now);
+        let read = self
+            .reads
+            .rest_on(actor, claim, reason, &self.written, grounds);
         self.ask("R6", read, || {
             let name = &claim.grant.name;
             format!("{name} was ended early ({reason:?}) by {actor}, who had not read what such an end rests on")

@@ -134,7 +134,7 @@ impl Seen {
     pub(super) fn freeze(&mut self, run: &Run, seconds: Second) {
         let until = Instant::now() + Duration::from_secs(seconds);
         self.frozen.push((run.clone(), until));
-        self.checker.on_gone(seconds);
+        self.checker.on_frozen(run, seconds);
     }
 
     /// How long whatever comes from it, or to it, is held up.
