@@ -240,7 +240,7 @@ fn tell_who_asked(context: &Context, access: &BreakglassAccess, name: &str) {
         return;
     }
     for claim in &access.spec.claims {
-        if remembered.requests.contains_key(&claim.uid) {
+        if context.requests.get(&claim.uid).is_some() {
             context.wakers.grant(&NamedGrant {
                 uid: claim.uid.clone(),
                 namespace: claim.grant.namespace.clone(),
@@ -252,9 +252,12 @@ fn tell_who_asked(context: &Context, access: &BreakglassAccess, name: &str) {
 
 /// When an open access is to be compared with AWS again. Whoever has the authority to act without the ledger does that,
 /// where two may be at work: to take it from one another would hold up what is due, for as long as it bounds a Delete.
+/// What a person asks for is done all the same.
 fn drift_due(context: &Context, access: &BreakglassAccess, name: &str) -> Option<Timestamp> {
     let is_others = authority(&access.spec, &context.me) == Authority::Other;
-    let is_left_alone = is_others && context.leadership.may_be_shared();
+    let mut claims = access.spec.claims.iter();
+    let is_asked_for = claims.any(|claim| context.requests.get(&claim.uid).is_some());
+    let is_left_alone = is_others && context.leadership.may_be_shared() && !is_asked_for;
     if access.spec.state != AccessState::Open || is_left_alone {
         return None;
     }

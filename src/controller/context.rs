@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use kube::core::DynamicObject;
@@ -65,8 +65,10 @@ pub struct Context {
     pub leadership: Leadership,
     /// What is remembered of each tuple.
     pub memory: Memory,
-    /// What stood in the way of a claim, by uid of the grant, and for which generation.
-    pub obstacles: Mutex<HashMap<String, (i64, Obstacle, u32)>>,
+    /// What stood in the way of a claim, for which generation, and how often.
+    pub obstacles: ByGrant<(i64, Obstacle, u32)>,
+    /// What people asked to be looked at, until the status says that it was.
+    pub requests: ByGrant<String>,
     /// What was said in statuses of late.
     pub told: Told,
     /// Wakes the reconcilers.
@@ -81,6 +83,32 @@ pub struct Context {
     pub attempts: AtomicU64,
     /// Told when the process is to end.
     pub shutdown: CancellationToken,
+}
+
+/// What is remembered of grants, by uid.
+#[derive(Debug)]
+pub struct ByGrant<T>(Mutex<HashMap<String, T>>);
+
+impl<T> Default for ByGrant<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> ByGrant<T> {
+    /// A copy of what is remembered of that grant.
+    pub fn get(&self, uid: &str) -> Option<T> {
+        self.lock().get(uid).cloned()
+    }
+
+    /// Forgets that.
+    pub fn forget(&self, uid: &str) {
+        self.lock().remove(uid);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// kube's recorder has no `Debug`.
@@ -233,37 +261,44 @@ impl Context {
 
     /// What stands in the way of a claim of that grant, as it is now.
     pub fn obstacle(&self, uid: &str, generation: i64) -> Option<(Obstacle, u32)> {
-        let obstacles = self
-            .obstacles
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let (for_generation, obstacle, tries) = obstacles.get(uid)?;
-        (*for_generation == generation).then(|| (obstacle.clone(), *tries))
+        let (for_generation, obstacle, tries) = self.obstacles.get(uid)?;
+        (for_generation == generation).then_some((obstacle, tries))
     }
 
     /// Remembers, or forgets, what stands in the way of a claim.
     pub fn set_obstacle(&self, uid: &str, generation: i64, obstacle: Option<(Obstacle, u32)>) {
-        let mut obstacles = self
-            .obstacles
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
         match obstacle {
             Some((obstacle, tries)) => {
-                obstacles.insert(uid.to_owned(), (generation, obstacle, tries));
+                self.remember(&self.obstacles, uid, (generation, obstacle, tries));
             }
-            None => {
-                obstacles.remove(uid);
-            }
+            None => self.obstacles.forget(uid),
         }
-        if obstacles.len() > self.grants.count() {
+    }
+
+    /// Takes up what a person asked to be looked at. False if that was taken up before: what the watch shows of the
+    /// status may be behind for long.
+    pub fn take_up(&self, uid: &str, request: &str) -> bool {
+        let before = self.remember(&self.requests, uid, request.to_owned());
+        before.as_deref() != Some(request)
+    }
+
+    /// Tells what it takes the place of.
+    fn remember<T>(&self, all: &ByGrant<T>, uid: &str, what: T) -> Option<T>
+    where
+        T: Clone,
+    {
+        let mut all = all.lock();
+        let before = all.insert(uid.to_owned(), what);
+        if all.len() > self.grants.count() {
             // Those of grants that are gone.
-            let all = self.grants.all();
-            let uids: HashSet<_> = all
+            let grants = self.grants.all();
+            let uids = grants
                 .iter()
-                .filter_map(|grant| grant.metadata.uid.as_deref())
-                .collect();
-            obstacles.retain(|uid, _| uids.contains(uid.as_str()));
+                .filter_map(|grant| grant.metadata.uid.as_deref());
+            let uids: HashSet<_> = uids.collect();
+            all.retain(|uid, _| uids.contains(uid.as_str()));
         }
+        before
     }
 
     /// A spread for pauses, different from object to object, and from process to process: two that work on the same

@@ -157,24 +157,24 @@ fn hurry_if_asked(context: &Context, view: &GrantView) -> bool {
         return false;
     };
     let handled = view.status.last_handled_request.as_ref() == Some(request);
+    if handled {
+        context.requests.forget(&view.uid);
+    }
+    let is_new = !handled && context.take_up(&view.uid, request);
     let Some(access) = context.access_of(&view.uid) else {
-        if !handled {
+        if is_new {
             context.set_obstacle(&view.uid, view.generation, None);
         }
         return false; // Names and policies are looked up in this very pass.
     };
     let name = access.metadata.name.unwrap_or_default();
-    if !handled && context.memory.hurry(&name, &view.uid, request) {
+    if is_new {
+        context.memory.hurry(&name);
         context.wakers.access(&name);
     }
     // AWS is read again only for what is open; everything else is under way in any case.
     let open = access.spec.state == AccessState::Open;
-    let waits = !handled && open && !context.memory.get(&name).has_looked();
-    // Not before the status says so, or it would be taken up again and again while the watch is behind.
-    if handled {
-        context.memory.request_done(&name, &view.uid);
-    }
-    waits
+    !handled && open && !context.memory.get(&name).has_looked()
 }
 
 /// Whether the status says what it should.

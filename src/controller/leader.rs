@@ -23,6 +23,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// What failed is tried again that soon, however long the lease is: it may be ours without our knowing.
 const AGAIN: Duration = Duration::from_secs(3);
 
+/// Who stops, and meets a conflict, tries again that soon.
+const CONFLICT: Duration = Duration::from_millis(200);
+
 /// After this long without a lease that could be asked for, a replica works without one: taking
 /// access away on time matters more than taking turns.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -108,7 +111,7 @@ pub async fn run(
             Ok(Ok(Round::Conflict) | Err(_)) | Err(_) => part.min(AGAIN),
         };
         let turn = match &round {
-            // What we hold nobody else can have taken.
+            // What we hold another takes only when it has run out.
             Ok(Ok(Round::Conflict)) if was_ours => {
                 without = Without::default();
                 None
@@ -301,21 +304,29 @@ impl Election {
         }
     }
 
+    /// Leaves the lease to others, if it is ours as far as can be seen.
     async fn give_up(&self) -> Result<(), kube::Error> {
-        let Some(mut lease) = self.leases.get_opt(NAME).await? else {
-            return Ok(());
-        };
-        let Some(spec) = &mut lease.spec else {
-            return Ok(());
-        };
-        if spec.holder_identity.as_ref() != Some(&self.candidate.identity) {
-            return Ok(());
+        loop {
+            let Some(mut lease) = self.leases.get_opt(NAME).await? else {
+                return Ok(());
+            };
+            let Some(spec) = &mut lease.spec else {
+                return Ok(());
+            };
+            if spec.holder_identity.as_ref() != Some(&self.candidate.identity) {
+                return Ok(());
+            }
+            spec.holder_identity = None;
+            let written = self
+                .leases
+                .replace(NAME, &PostParams::default(), &lease)
+                .await;
+            if round(written)? != Round::Conflict {
+                return Ok(());
+            }
+            // A write of our own came late.
+            tokio::time::sleep(CONFLICT).await;
         }
-        spec.holder_identity = None;
-        self.leases
-            .replace(NAME, &PostParams::default(), &lease)
-            .await
-            .map(drop)
     }
 }
 
@@ -447,15 +458,19 @@ mod tests {
     /// It would keep others from it for its whole length. An observer gives nothing up.
     #[tokio::test(start_paused = true)]
     async fn who_stops_gives_the_lease_up_though_no_write_of_it_was_answered() {
-        for (observe, expected) in [(false, 2), (true, 0)] {
+        // How many writes there are where one has no answer, and so many more meet a conflict.
+        for (observe, conflicts, expected) in [(false, 0, 2), (false, 2, 4), (true, 0, 0)] {
             let writes = Arc::new(AtomicUsize::new(0));
             let written = Arc::clone(&writes);
             let api = client(move |method| {
                 if method == Method::GET {
                     return Some((200, lease(Some("pod/run"))));
                 }
-                let is_first = written.fetch_add(1, Ordering::Relaxed) == 0;
-                (!is_first).then(|| (200, lease(None)))
+                match written.fetch_add(1, Ordering::Relaxed) {
+                    0 => None,
+                    again if again <= conflicts => Some(refusal(409, "Conflict")),
+                    _ => Some((200, lease(None))),
+                }
             });
             let end = CancellationToken::new();
             let election = run(

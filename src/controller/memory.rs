@@ -1,6 +1,6 @@
 //! What the process remembers of each tuple between turns. Losing it costs a reading, nothing more.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -83,8 +83,6 @@ pub struct Remembered {
     pub gave_up: BTreeSet<u64>,
     /// When the last quorum read of the ledger was begun.
     pub contact: Option<Moment>,
-    /// What people asked to be looked at, by uid of the grant, and has not been looked at yet.
-    pub requests: BTreeMap<String, String>,
 }
 
 impl Remembered {
@@ -229,25 +227,12 @@ impl Memory {
     }
 
     /// Ends the pause of one tuple and asks for a new reading: a person wants it looked at now.
-    /// False if that request was taken up before.
-    pub fn hurry(&self, access: &str, uid: &str, request: &str) -> bool {
-        let mut all = self.lock();
-        let tuple = all.entry(access.to_owned()).or_default();
-        if tuple.requests.get(uid).map(String::as_str) == Some(request) {
-            return false;
-        }
-        tuple.requests.insert(uid.to_owned(), request.to_owned());
-        tuple.hold = None;
-        tuple.reading = None;
-        tuple.trouble = None;
-        true
-    }
-
-    /// Forgets what was asked on behalf of a grant: it has been looked at.
-    pub fn request_done(&self, access: &str, uid: &str) {
-        if let Some(tuple) = self.lock().get_mut(access) {
-            tuple.requests.remove(uid);
-        }
+    pub fn hurry(&self, access: &str) {
+        self.update(access, |tuple| {
+            tuple.hold = None;
+            tuple.reading = None;
+            tuple.trouble = None;
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {

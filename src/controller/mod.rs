@@ -55,7 +55,7 @@ use crate::config::Config;
 use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::Metrics;
 use cluster::Cluster;
-use context::{Context, RecorderDebug, Wakers};
+use context::{ByGrant, Context, RecorderDebug, Wakers};
 use http::Probes;
 use leader::{Candidate, Leadership};
 use memory::Memory;
@@ -207,7 +207,8 @@ pub async fn run(
         policies: policy_receiver,
         leadership: Leadership::default(),
         memory: Memory::default(),
-        obstacles: std::sync::Mutex::default(),
+        obstacles: ByGrant::default(),
+        requests: ByGrant::default(),
         told: told::Told::default(),
         wakers: Wakers {
             grants: wake_grants,

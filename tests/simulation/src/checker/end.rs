@@ -269,7 +269,7 @@ impl Checker {
                 .policy(now, name.unwrap_or_default(), Some(&object));
         }
         self.ledgers.clear();
-        self.recorded.forget();
+        self.forgotten = std::mem::take(&mut self.recorded);
         self.ended.clear();
         self.brought_back.clear();
         for object in self.api.list("breakglassaccesses") {

@@ -293,6 +293,11 @@ impl PolicySet {
         self.lets_pass(namespace, asked) && self.admitting(namespace, asked, expiry).is_some()
     }
 
+    /// Whether all policies can be read, and none admits it until then.
+    pub fn refuses(&self, namespace: &str, asked: &Asked, expiry: Timestamp) -> bool {
+        !self.doubtful && !self.admits(namespace, asked, expiry)
+    }
+
     /// The policy that admits it until then: the first of them by name.
     fn admitting(
         &self,

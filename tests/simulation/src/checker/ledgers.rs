@@ -11,7 +11,7 @@ use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
 
 use super::authority::names;
-use super::grants::PolicySet;
+use super::grants::{Asked, PolicySet};
 use super::rows::{Key, Row, Whose};
 use super::{Checker, TURN};
 
@@ -127,7 +127,7 @@ impl Checker {
                     }
                 }
                 self.promises.ended(&new.tuple, claim, ended.time);
-                self.on_end(now, claim, ended.reason, &Key::from(&new.tuple));
+                self.on_end(now, claim, ended.reason, old.unwrap_or(new));
             } else {
                 let attempted = old.is_some_and(|old| old.state != AccessState::Closed);
                 self.ask("R5", !attempted, || {
@@ -289,11 +289,17 @@ impl Checker {
     }
 
     /// A claim became an ended one.
-    fn on_end(&mut self, now: Timestamp, claim: &Claim, reason: EndReason, key: &Key) {
+    fn on_end(
+        &mut self,
+        now: Timestamp,
+        claim: &Claim,
+        reason: EndReason,
+        before: &BreakglassAccessSpec,
+    ) {
         self.ended.insert(claim.uid.clone());
         let due = match reason {
             EndReason::Expired => self.has_expired(claim, now),
-            EndReason::RemovedExternally => self.was_removed(claim, key, now),
+            EndReason::RemovedExternally => self.was_removed(claim, before, now),
             EndReason::EndedBefore if self.had_ended_before_a_restore(claim) => true,
             _ => self.has_ended(claim, now),
         };
@@ -310,17 +316,20 @@ impl Checker {
         ended.is_some_and(|at| self.restored.is_some_and(|restored| at <= restored))
     }
 
-    /// Whether somebody took it away after it was claimed, and a policy lets that end the claim, or none has it given
-    /// again.
-    fn was_removed(&self, claim: &Claim, key: &Key, now: Timestamp) -> bool {
+    /// Whether somebody took it away after it was claimed, and a policy lets that end the claim; or it stood before us,
+    /// and no policy has it given by us.
+    fn was_removed(&self, claim: &Claim, before: &BreakglassAccessSpec, now: Timestamp) -> bool {
+        let key = &Key::from(&before.tuple);
         let row = self.rows.get(key);
         let claimed = self.claimed.get(&claim.uid).copied().unwrap_or(self.begin);
         let ends = self.policies_said(&claim.uid, claimed - TURN, now, PolicySet::ends_on_removal);
-        let refused =
-            self.policies_said(&claim.uid, now - TURN, now, |policies, namespace, asked| {
-                let expiry = claim.expiry_time.min(asked.spec.expiry_time);
-                !policies.admits(namespace, asked, expiry)
-            });
+        let is_refused = |policies: &PolicySet, namespace: &str, asked: &Asked| {
+            let expiry = claim.expiry_time.min(asked.spec.expiry_time);
+            policies.refuses(namespace, asked, expiry)
+        };
+        let refused = before.state == AccessState::Closed
+            && row.is_some_and(|row| !row.present || row.since >= now - TURN - self.staleness(key))
+            && self.policies_said(&claim.uid, now - TURN, now, is_refused);
         // What we took away before a backup was put back that does not know it is missing too.
         let forgotten = |row: &Row| !row.present && self.restored.is_some_and(|at| row.since <= at);
         let taken = |row: &Row| row.taken_by_others.is_some_and(|at| at >= claimed - TURN);

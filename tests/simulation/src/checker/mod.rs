@@ -137,6 +137,8 @@ pub struct Checker {
     reads: Reads,
     promises: Promises,
     recorded: Recorded,
+    /// What it said before a backup was put back.
+    forgotten: Recorded,
     ledgers: BTreeMap<String, Ledger>,
     /// All names under which the ledger has ever known a tuple.
     known_as: BTreeMap<Key, Vec<Tuple>>,
@@ -227,6 +229,7 @@ impl Checker {
             reads: Reads::default(),
             promises: Promises::default(),
             recorded: Recorded::default(),
+            forgotten: Recorded::default(),
             ledgers: BTreeMap::new(),
             known_as: BTreeMap::new(),
             rows: BTreeMap::new(),
@@ -347,7 +350,10 @@ impl Checker {
         self.on_gone(seconds);
         let now = self.aws.now();
         let until = self.time_of(self.second(now) + seconds);
-        self.frozen.insert(run.actor(), (now, until));
+        let before = self.frozen.get(&run.actor());
+        let still = before.filter(|(_, thawed)| now <= *thawed);
+        let from = still.map_or(now, |(from, _)| *from);
+        self.frozen.insert(run.actor(), (from, until));
     }
 
     /// What that process does now may rest on what was so then: as long ago as a turn takes, and longer if it stood

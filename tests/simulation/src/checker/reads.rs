@@ -112,7 +112,7 @@ impl Reads {
         version: &str,
         covering: &[Claim],
         written: &Written,
-        (grounds, now): (Timestamp, Timestamp),
+        (grounds, earliest): (Timestamp, Timestamp),
     ) -> Option<&'static str> {
         let Some(reader) = self.0.get(actor) else {
             return Some("anything");
@@ -141,7 +141,7 @@ impl Reads {
                 let uid = identity(object).0;
                 let claim = covering.iter().find(|claim| claim.uid == uid)?;
                 match said(object) {
-                    Said::Asks(asked) if now - ON_ITS_WAY < asked.spec.expiry_time => {
+                    Said::Asks(asked) if earliest < asked.spec.expiry_time => {
                         Some((&claim.grant.namespace, asked))
                     }
                     _ => None,
@@ -229,7 +229,11 @@ impl Checker {
     /// The API server is about to forget the requests so far.
     pub fn before_requests_are_forgotten(&mut self) {
         self.look_at_reads();
-        self.reads.forget(self.aws.now() - TURN * 5);
+        let now = self.aws.now();
+        let actors = self.frozen.keys();
+        let grounds = actors.map(|actor| self.grounds(actor, now)).min();
+        let kept = (now - TURN * 5).min(grounds.unwrap_or(now));
+        self.reads.forget(kept);
     }
 
     /// Somebody wrote a ledger entry: if that announces a Create, it rests on reads in their order.
@@ -251,16 +255,19 @@ impl Checker {
         self.look_at_reads();
         let (now, skew) = (commit.time, self.skew());
         // It may have ended while this was on its way.
-        let live = |claim: &&Claim| {
-            claim.start_time - skew <= now && now - skew - ON_ITS_WAY < claim.expiry_time
-        };
+        let earliest = now - skew - ON_ITS_WAY;
+        let live = |claim: &&Claim| claim.start_time - skew <= now && earliest < claim.expiry_time;
         let due: Vec<_> = after.spec.claims.iter().filter(live).cloned().collect();
         self.ask_whether_still_admitted(commit, &due);
         let before = before.map(version).unwrap_or_default();
         let grounds = self.grounds(&commit.actor, now);
-        let missing =
-            self.reads
-                .missing(&commit.actor, &before, &due, &self.written, (grounds, now));
+        let missing = self.reads.missing(
+            &commit.actor,
+            &before,
+            &due,
+            &self.written,
+            (grounds, earliest),
+        );
         self.ask("R1", missing.is_none(), || {
             let missing = missing.unwrap_or_default();
             format!(

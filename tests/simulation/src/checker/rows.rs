@@ -223,9 +223,11 @@ impl Checker {
 
     /// A delete of ours took effect.
     fn on_taken_by_us(&mut self, key: &Key, row: Option<&Row>, now: Timestamp) {
+        let sent = self.deleted.get(key);
+        let sent_before_restore =
+            sent.is_some_and(|sent| self.restored.is_some_and(|at| *sent <= at));
         let Some((name, ledger)) = self.ledger_of(key) else {
-            let sent = self.deleted.get(key);
-            if sent.is_some_and(|sent| self.restored.is_some_and(|at| *sent <= at)) {
+            if sent_before_restore {
                 return self.residue("on its way away when the ledger that announced it was lost");
             }
             return self.violated(
@@ -254,6 +256,9 @@ impl Checker {
         let foreign = row.filter(|row| row.present && !row.by_us());
         let Some(row) = foreign else { return };
         match ours_since {
+            None if sent_before_restore => {
+                self.residue("on its way away when the ledger that announced it was lost");
+            }
             // By a person, while the tuple counts as ours.
             Some(since) if row.since >= since => {
                 self.residue("made by a person while the tuple was ours");

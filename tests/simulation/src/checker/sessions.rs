@@ -138,7 +138,7 @@ impl Checker {
                 turns.iter().partition(|turn| turn.end == end);
             let told = |turn: &&Turn| self.promises.by_uid.get(&turn.uid).copied().flatten();
             let told = earlier.iter().filter_map(told).max();
-            let last = last.filter(|last| told.is_none_or(|told| told < *last));
+            let last = last.filter(|last| told.is_none_or(|told| told + AT_ONCE < *last));
             // The access went with these: each must know the worst.
             for turn in last_ones {
                 self.ask_promise(&key, turn, removed, last, possible);

@@ -40,11 +40,6 @@ impl Recorded {
             self.ended.insert(ended.uid.clone(), ended.reason);
         }
     }
-
-    /// What was recorded is lost.
-    pub fn forget(&mut self) {
-        *self = Self::default();
-    }
 }
 
 fn is(status: &BreakglassGrantStatus, kind: &str) -> bool {
@@ -80,26 +75,25 @@ impl Checker {
         // A watch that tells nothing shows what was, until all is listed anew.
         let listed_every = SignedDuration::try_from(self.settings.relist_interval);
         let listed_every = listed_every.unwrap_or_default();
-        if self
-            .restored
-            .is_some_and(|at| now < at + listed_every + TURN)
-        {
-            return;
-        }
         let uid = uid_of(grant);
         let behind = if now < self.undisturbed_since + listed_every {
             listed_every + TURN
         } else {
             TURN
         };
-        let of_late = |until: Option<&Timestamp>| until.is_some_and(|until| now - behind <= *until);
-        let is_active = of_late(self.recorded.active.get(uid));
+        // As long as what was known before a backup was put back.
+        let restored = self.restored.filter(|at| now < *at + listed_every + TURN);
+        let of_late = |until: &Timestamp| now - behind <= *until || restored.is_some();
+        let forgotten = restored.map(|_| &self.forgotten);
+        let known = [Some(&self.recorded), forgotten];
+        let known = || known.into_iter().flatten();
+        let is_active = known().any(|all| all.active.get(uid).is_some_and(of_late));
+        let was_given = known().any(|all| all.given.get(uid).is_some_and(of_late));
         if news(&|status| status.state == GrantState::Active) {
             self.ask("status", is_active, || {
                 format!("{uid} is called active, and no claim of it is")
             });
         }
-        let was_given = of_late(self.recorded.given.get(uid));
         if news(&|status| is(status, GRANTED)) {
             self.ask("status", was_given, || {
                 format!("{uid} is called granted, and was never active")

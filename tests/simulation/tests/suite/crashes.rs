@@ -44,7 +44,7 @@ fn two_crashes_after_any_two_writes_are_survived() {
             // What was interrupted is done again, so there are more writes than in the life without.
             let writes = crash(life, vec![first], new_pod).writes_sent;
             for second in first + 1..=writes {
-                if is_played(pairs, 16) {
+                if is_played(pairs, 61) {
                     crash(life, vec![first, second], new_pod);
                     played += 1;
                 }

@@ -42,7 +42,7 @@ fn held_up(without_lease: bool) {
         });
         let mut played = 0;
         for (number, hold) in (0..).zip(pauses) {
-            if is_played(number, 32) {
+            if is_played(number, 61) {
                 let direction = Direction {
                     hold: Some(hold),
                     ..Direction::default()
