@@ -4,7 +4,9 @@ use simulation::cast::{PEOPLE, Target};
 use simulation::lives::{ASSIGNMENT, GROUP, IAM_GROUP, grant, life};
 use simulation::story::{Api, Aws, Deed, Grant, Name, Policy, Trouble};
 
-use super::{HOUR, MINUTE, api, aws, aws_writes, first, kept, kill, long, name, second, traced};
+use super::{
+    ALICE, HOUR, MINUTE, api, aws, aws_writes, first, kept, kill, long, name, second, traced,
+};
 
 /// Fault 5. R1, R8.
 #[test]
@@ -387,6 +389,30 @@ fn of_two_without_the_lease_only_one_compares_with_aws() {
         });
         assert!(reads.count() >= 3, "{kind:?}");
     }
+}
+
+/// Whoever had the authority is gone for good, and nobody knows that.
+#[test]
+fn who_has_no_lease_compares_with_aws_where_a_person_asks_for_it() {
+    let killed = Deed::Kill {
+        replica: 0,
+        down: 30,
+        same_pod: false,
+    };
+    let grant = grant("first", ASSIGNMENT, None, 35 * MINUTE);
+    let deeds = vec![
+        api(0, Api::NoLease, HOUR),
+        (10, Deed::Apply(grant)),
+        (2 * MINUTE, killed),
+        (6 * MINUTE, Deed::TakeByHand(ALICE, ASSIGNMENT)),
+        (8 * MINUTE, Deed::AskAgain(name())),
+    ];
+    let report = traced(&long("asks who has no lease", deeds));
+    let gives = |line: &&String| line.contains("CreateAccountAssignment {");
+    let gives: Vec<_> = report.trace.iter().filter(gives).collect();
+    let asked = "2026-01-05T00:08:00".."2026-01-05T00:08:30";
+    assert_eq!(gives.len(), 2, "{gives:#?}");
+    assert!(asked.contains(&gives[1].as_str()), "{gives:#?}");
 }
 
 /// R11. The ledger is listed, and the grants or the policies are not: what was about to be given waits.
