@@ -8,6 +8,7 @@ use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::authority::names;
 use super::rows::Key;
 use super::{Checker, uid_of};
 
@@ -102,7 +103,14 @@ impl Checker {
             let Some(row) = row.cloned() else {
                 continue;
             };
-            let removed = row.since;
+            // What is left of a person who is gone stays where it is.
+            let removed = if row.present {
+                let known = self.known_as.get(&key).into_iter().flatten();
+                let changed = known.map(|tuple| self.same_since(names(tuple)));
+                changed.max().unwrap_or(row.since).max(row.since)
+            } else {
+                row.since
+            };
             // Whose turn came later, or never, had nothing of it.
             let had_it = |turn: &Turn| turn.begin <= removed && turn.begin <= turn.end;
             let turns: Vec<_> = turns.into_iter().filter(had_it).collect();
