@@ -166,9 +166,11 @@ impl Checker {
         let said = self.promises.by_uid.get(uid).copied();
         let gone = self.promises.gone.get(uid);
         // Who was gone by then could not be told any more when the last session could begin. In trouble it
-        // may take longer to see that, and until then nobody knew.
+        // may take longer to see that, and until then nobody knew. What others wrote was not put right.
         let unheard = gone.is_some_and(|at| *at < removed + SEEN_WITHIN);
-        let unheard = unheard && (removed > *end + AT_ONCE || said.is_none());
+        let history = self.written.grants.get(uid);
+        let is_forged = history.is_some_and(|history| history.forged);
+        let unheard = unheard && (removed > *end + AT_ONCE || said.is_none() || is_forged);
         if unheard || (gone.is_some() && said == Some(None)) {
             return self.residue("a grant that was gone before it could be told of sessions");
         }
