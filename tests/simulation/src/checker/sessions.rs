@@ -73,6 +73,9 @@ impl Promises {
     }
 }
 
+/// Statuses tell whole seconds.
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
 /// As long as a delete may take that nothing holds up.
 const AT_ONCE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -177,7 +180,7 @@ impl Checker {
         // Who is there and says nothing says that there are none.
         let promised = said.unwrap_or(Some(*end));
         let right = promised.is_some_and(|promised| {
-            last.is_none_or(|last| last <= promised + AT_ONCE) && promised <= possible
+            last.is_none_or(|last| last <= promised + SECOND + AT_ONCE) && promised <= possible
         });
         if !right && self.restored.is_some_and(|at| *end <= at) {
             // Nobody remembers it where the status is lost as well.
