@@ -81,8 +81,9 @@ impl Checker {
         } else {
             TURN
         };
-        // As long as what was known before a backup was put back.
-        let restored = self.restored.filter(|at| now < *at + listed_every + TURN);
+        // As long as what was known before a backup was put back, or the ledger was lost.
+        let seen_by = |at: Timestamp| at.max(self.undisturbed_since) + listed_every + TURN;
+        let restored = self.restored.filter(|at| now < seen_by(*at));
         let of_late = |until: &Timestamp| now - behind <= *until || restored.is_some();
         let forgotten = restored.map(|_| &self.forgotten);
         let known = [Some(&self.recorded), forgotten];
