@@ -268,6 +268,13 @@ impl Checker {
             self.written
                 .policy(now, name.unwrap_or_default(), Some(&object));
         }
+        let unsent = |ledger: &Ledger| {
+            let key = Key::from(&ledger.spec().tuple);
+            let attempts = ledger.attempts.values().filter(|announced| !announced.sent);
+            let attempts = attempts.map(|announced| (key.clone(), announced.attempt.clone()));
+            attempts.collect::<Vec<_>>()
+        };
+        self.lost_attempts = self.ledgers.values().flat_map(unsent).collect();
         self.ledgers.clear();
         self.forgotten = std::mem::take(&mut self.recorded);
         self.ended.clear();

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use api_simulator::{ApiSimulator, Commit};
 use aws_simulator::{Service, Simulator};
 use breakglass::api::FINALIZER;
-use breakglass::api::access::BreakglassAccess;
+use breakglass::api::access::{Attempt, BreakglassAccess};
 use breakglass::api::tuple::Tuple;
 use breakglass::config::Settings;
 use jiff::{SignedDuration, Timestamp};
@@ -139,6 +139,8 @@ pub struct Checker {
     recorded: Recorded,
     /// What it said before a backup was put back.
     forgotten: Recorded,
+    /// What was announced in a ledger that is lost, and not sent by then.
+    lost_attempts: Vec<(Key, Attempt)>,
     ledgers: BTreeMap<String, Ledger>,
     /// All names under which the ledger has ever known a tuple.
     known_as: BTreeMap<Key, Vec<Tuple>>,
@@ -230,6 +232,7 @@ impl Checker {
             promises: Promises::default(),
             recorded: Recorded::default(),
             forgotten: Recorded::default(),
+            lost_attempts: Vec::new(),
             ledgers: BTreeMap::new(),
             known_as: BTreeMap::new(),
             rows: BTreeMap::new(),

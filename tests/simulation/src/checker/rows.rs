@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_simulator::{AccessTuple, Author, Effect};
-use breakglass::api::access::Claim;
+use breakglass::api::access::{Claim, Operation};
 use breakglass::api::tuple::Tuple;
 use jiff::{SignedDuration, Timestamp};
 
@@ -224,8 +224,10 @@ impl Checker {
     /// A delete of ours took effect.
     fn on_taken_by_us(&mut self, key: &Key, row: Option<&Row>, now: Timestamp) {
         let sent = self.deleted.get(key);
-        let sent_before_restore =
-            sent.is_some_and(|sent| self.restored.is_some_and(|at| *sent <= at));
+        let sent_before_restore = sent.is_some_and(|sent| {
+            self.restored.is_some_and(|at| *sent <= at)
+                || self.was_announced_before_a_loss(key, Operation::Delete, *sent)
+        });
         let Some((name, ledger)) = self.ledger_of(key) else {
             if sent_before_restore {
                 return self.residue("on its way away when the ledger that announced it was lost");

@@ -46,7 +46,11 @@ impl Checker {
         } else {
             self.deleted.insert(key.clone(), now);
         }
+        let is_lost = self.was_announced_before_a_loss(&key, operation, now);
         let Some(name) = self.ledger_of(&key).map(|(name, _)| name.clone()) else {
+            if is_lost {
+                return self.residue("sent a moment after the ledger that announced it was lost");
+            }
             let rule = if operation == Operation::Delete {
                 "R4"
             } else {
@@ -64,6 +68,9 @@ impl Checker {
             .filter(|announced| now < announced.attempt.send_before + skew)
             .max_by_key(|announced| announced.at);
         let Some(announced) = announced else {
+            if is_lost {
+                return self.residue("sent a moment after the ledger that announced it was lost");
+            }
             return self.sent_without_record(run, operation, &name, now);
         };
         announced.sent = true;
@@ -150,6 +157,20 @@ impl Checker {
             let grants: Vec<_> = covering.iter().map(|claim| &claim.grant.name).collect();
             format!("{name} is created though none of {grants:?} stood")
         });
+    }
+
+    /// Whether what is sent then was announced in a ledger that has been lost since.
+    pub(super) fn was_announced_before_a_loss(
+        &self,
+        key: &Key,
+        operation: Operation,
+        sent: Timestamp,
+    ) -> bool {
+        self.lost_attempts.iter().any(|(lost, attempt)| {
+            lost == key
+                && attempt.operation == operation
+                && sent < attempt.send_before + self.skew()
+        })
     }
 
     /// Only a delete of what has expired may go without a record, while the cluster is away.
