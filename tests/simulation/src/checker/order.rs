@@ -103,13 +103,28 @@ impl Checker {
             });
         }
         if self.is_stuck_elsewhere(key) {
-            let most = TURN + sent.calls / PACE;
+            let most = TURN + self.unseen_for(key, due) + sent.calls / PACE;
             self.ask("L4", waited <= most, || {
                 format!(
                     "{key:?} was due at {due}, and only others are stuck: {waited} s, {} calls",
                     sent.calls
                 )
             });
+        }
+    }
+
+    /// For how many seconds it may be that nobody knows that there is something to take away: a listing does not show yet
+    /// what has just been given, and then it is looked for again only after the settle window.
+    fn unseen_for(&self, key: &Key, due: Timestamp) -> i64 {
+        let given = self.rows.get(key).and_then(|row| row.given);
+        let shown = given.map_or(due, |given| given + self.staleness(key));
+        let window = match key {
+            Key::Iam(..) => self.settings.iam_settle_window,
+            Key::Assignment(..) | Key::Group(..) => self.settings.settle_window,
+        };
+        match shown.duration_since(due).as_secs() {
+            ..=0 => 0,
+            unseen => unseen + window.as_secs().cast_signed(),
         }
     }
 
