@@ -255,7 +255,8 @@ impl Checker {
         self.look_at_reads();
         let (now, skew) = (commit.time, self.skew());
         // It may have ended while this was on its way.
-        let earliest = now - skew - ON_ITS_WAY;
+        // The call may have been late.
+        let earliest = attempt.written_at.min(now - ON_ITS_WAY) - skew;
         let live = |claim: &&Claim| claim.start_time - skew <= now && earliest < claim.expiry_time;
         let due: Vec<_> = after.spec.claims.iter().filter(live).cloned().collect();
         self.ask_whether_still_admitted(commit, &due);
