@@ -455,6 +455,15 @@ impl Checker {
         self.written.grant(now, by_controller, before, after);
     }
 
+    /// How far apart two readings lie that close it.
+    fn settle_window(&self, key: &Key) -> SignedDuration {
+        let window = match key {
+            Key::Iam(..) => self.settings.iam_settle_window,
+            Key::Assignment(..) | Key::Group(..) => self.settings.settle_window,
+        };
+        SignedDuration::try_from(window).unwrap_or_default()
+    }
+
     /// How old a reading of that may be.
     fn staleness(&self, key: &Key) -> SignedDuration {
         match key {

@@ -118,13 +118,9 @@ impl Checker {
     fn unseen_for(&self, key: &Key, due: Timestamp) -> i64 {
         let given = self.rows.get(key).and_then(|row| row.given);
         let shown = given.map_or(due, |given| given + self.staleness(key));
-        let window = match key {
-            Key::Iam(..) => self.settings.iam_settle_window,
-            Key::Assignment(..) | Key::Group(..) => self.settings.settle_window,
-        };
         match shown.duration_since(due).as_secs() {
             ..=0 => 0,
-            unseen => unseen + window.as_secs().cast_signed(),
+            unseen => unseen + self.settle_window(key).as_secs(),
         }
     }
 

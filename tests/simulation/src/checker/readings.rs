@@ -74,13 +74,8 @@ impl Checker {
 
     /// It is called gone, and has been since then: two readings say so that lie a settle window apart.
     pub(super) fn ask_for_two_readings(&mut self, name: &str, key: &Key, row: &Row) {
-        let window = match key {
-            Key::Iam(..) => self.settings.iam_settle_window,
-            Key::Assignment(..) | Key::Group(..) => self.settings.settle_window,
-        };
         // The first instant is written down in whole seconds.
-        let window =
-            SignedDuration::try_from(window).unwrap_or_default() - SignedDuration::from_secs(1);
+        let window = self.settle_window(key) - SignedDuration::from_secs(1);
         let created = self.created.get(key).copied().unwrap_or(self.begin);
         // What was read before a Delete was announced says nothing of it.
         let attempts = self.ledgers.get(name).into_iter();

@@ -226,7 +226,7 @@ impl Checker {
         let sent = self.deleted.get(key);
         let sent_before_restore = sent.is_some_and(|sent| {
             self.restored.is_some_and(|at| *sent <= at)
-                || self.was_announced_before_a_loss(key, Operation::Delete, *sent)
+                || self.was_announced_before_a_loss(key, Operation::Delete, *sent, None)
         });
         let Some((name, ledger)) = self.ledger_of(key) else {
             if sent_before_restore {

@@ -1,7 +1,7 @@
 //! What controllers send to AWS, asked at the moment it is sent.
 
 use aws_simulator::GateCall;
-use breakglass::api::access::{BreakglassAccessSpec, Claim, Operation};
+use breakglass::api::access::{BreakglassAccessSpec, Claim, Holder, Operation};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ impl Checker {
         } else {
             self.deleted.insert(key.clone(), now);
         }
-        let is_lost = self.was_announced_before_a_loss(&key, operation, now);
+        let is_lost = self.was_announced_before_a_loss(&key, operation, now, Some(&run.holder));
         let Some(name) = self.ledger_of(&key).map(|(name, _)| name.clone()) else {
             if is_lost {
                 return self.residue("sent a moment after the ledger that announced it was lost");
@@ -159,16 +159,18 @@ impl Checker {
         });
     }
 
-    /// Whether what is sent then was announced in a ledger that has been lost since.
+    /// Whether what is sent then, by that process if it is known, was announced in a ledger that has been lost since.
     pub(super) fn was_announced_before_a_loss(
         &self,
         key: &Key,
         operation: Operation,
         sent: Timestamp,
+        by: Option<&Holder>,
     ) -> bool {
         self.lost_attempts.iter().any(|(lost, attempt)| {
             lost == key
                 && attempt.operation == operation
+                && by.is_none_or(|by| attempt.holder == *by)
                 && sent < attempt.send_before + self.skew()
         })
     }
