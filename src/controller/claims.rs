@@ -17,7 +17,7 @@ use crate::aws::ResolveError;
 use crate::aws::error::Error as AwsError;
 use crate::clock::after;
 use crate::decide::grant::over;
-use crate::decide::grant_status::Obstacle;
+use crate::decide::grant_verdict::Obstacle;
 use crate::decide::grant_view::{Asked, GrantView};
 use crate::decide::policy::{Allowance, Question, Ruling};
 

@@ -26,7 +26,7 @@ use crate::aws::Aws;
 use crate::aws::desk::Desk;
 use crate::clock::{Clock, Moment};
 use crate::config::Settings;
-use crate::decide::grant_status::Obstacle;
+use crate::decide::grant_verdict::Obstacle;
 use crate::decide::ledger::is_deleter;
 use crate::decide::policy::{PolicySet, Protected};
 use crate::telemetry::audit::Audit;

@@ -17,7 +17,8 @@ use crate::api::grant::BreakglassGrantStatus;
 use crate::aws::MANAGEMENT_RETRY;
 use crate::clock::after;
 use crate::decide::grant::{Decision, Next, Standing, decide, next_wake};
-use crate::decide::grant_status::{Facts, status};
+use crate::decide::grant_status::status;
+use crate::decide::grant_verdict::Facts;
 use crate::decide::grant_view::GrantView;
 use crate::decide::policy::{Management, Protected, Ruling};
 

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::fixtures::{at, claim, ledger, raw_grant, raw_policy, shown, some_tuple, tuple};
 use super::grant::{Decision, Next, Standing, decide, next_wake};
-use super::grant_status::{Facts, Obstacle, status};
+use super::grant_status::status;
+use super::grant_verdict::{Facts, Obstacle};
 use super::grant_view::GrantView;
 use super::ledger::{Evidence, Lookup, end, evidence};
 use super::policy::{Management, PolicySet, Protected, Ruling};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::grant::{Standing, is_over};
-use super::grant_status::Facts;
+use super::grant_view::GrantView;
 use super::ledger::due;
 use super::policy::Ruling;
 use crate::api::access::{BreakglassAccess, Claim, EndReason, EndedClaim, Origin};
@@ -11,6 +11,41 @@ use crate::api::conditions::{self, Condition};
 use crate::api::grant::GrantState;
 use crate::api::time::whole_seconds;
 use crate::api::tuple::Tuple;
+use crate::config::Settings;
+
+/// What stands in the way of a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// CamelCase reason for the condition.
+    pub reason: String,
+    /// What is wrong and what to do.
+    pub message: String,
+    /// Whether only a person can mend it. If not, it is tried again.
+    pub stalled: bool,
+    /// When it is tried again.
+    pub retry: Option<Timestamp>,
+}
+
+/// Everything that a grant's verdict and status are made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The grant.
+    pub view: &'a GrantView,
+    /// Where it stands in the ledger.
+    pub standing: Standing<'a>,
+    /// What the policies said.
+    pub ruling: Option<&'a Ruling>,
+    /// What stands in the way of a claim.
+    pub obstacle: Option<&'a Obstacle>,
+    /// Whether the controller only watches, and gives nothing.
+    pub observe: bool,
+    /// Whether a person asked for another look that has not been made yet.
+    pub request_waits: bool,
+    /// The time of day.
+    pub now: Timestamp,
+    /// Times of the protocol.
+    pub settings: &'a Settings,
+}
 
 /// How a grant stands, before it is put into conditions.
 pub(super) struct Verdict {

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::fixtures::{at, claim, ledger, some_tuple};
 use super::grant::{Next, Standing, decide, next_wake};
-use super::grant_status::{Facts, Obstacle, status};
+use super::grant_status::status;
+use super::grant_verdict::{Facts, Obstacle};
 use super::grant_view::GrantView;
 use super::ledger::{Evidence, Lookup, end, end_of, evidence};
 use super::policy::{Management, PolicySet, Protected, Question, Ruling};

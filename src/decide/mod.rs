@@ -3,8 +3,8 @@
 //!
 //! - [`target`], [`grant_view`]: what people wrote, parsed once at the edge;
 //! - [`policy`]: is this grant admitted, denied, and by which policy;
-//! - [`grant`]: what to do about a grant, and [`grant_status`]: what to tell people about it
-//!   (`grant_verdict` finds the words);
+//! - [`grant`]: what to do about a grant; [`grant_verdict`]: how it stands, in words; [`grant_status`]: what to
+//!   tell people about it;
 //! - [`access`]: the ledger protocol of one tuple, [`ledger`]: its vocabulary, and [`authorities`]: what
 //!   grants and policies say of each claim.
 
@@ -13,7 +13,7 @@ pub mod authorities;
 pub mod glob;
 pub mod grant;
 pub mod grant_status;
-mod grant_verdict;
+pub mod grant_verdict;
 pub mod grant_view;
 pub mod ledger;
 pub mod policy;

@@ -13,11 +13,18 @@ use simulation::lives::{Life, lives};
 use simulation::report::Report;
 use simulation::stage::{Direction, play};
 
-/// Whether this one of many is played: all are with `SIMULATION=all` (`make simulate-crashes`), and one
-/// in so many otherwise.
+/// Whether this one of many is played: with `SIMULATION=2/5` those of the second of five parts, which together are all
+/// (`make simulate-crashes`), and one in so many otherwise.
 fn is_played(number: u64, one_in: u64) -> bool {
-    number.is_multiple_of(one_in)
-        || std::env::var_os("SIMULATION").is_some_and(|what| what == "all")
+    let Ok(part) = std::env::var("SIMULATION") else {
+        return number.is_multiple_of(one_in);
+    };
+    let numbers = part.split_once('/');
+    let numbers = numbers.and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+    let (part, of): (u64, u64) = numbers
+        .filter(|(part, of)| (1..=*of).contains(part))
+        .unwrap_or_else(|| panic!("SIMULATION must be a part such as 2/5, not {part:?}"));
+    number % of == part - 1
 }
 
 /// How many of the last calls tell what went on when a rule was broken.
