@@ -5,12 +5,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::super::cluster::Error as ClusterError;
 use super::super::context::Context;
 use super::super::memory::age;
 use super::super::{offline, quorum};
 use super::Failure;
 use super::send::{self, Sent};
-use crate::api::access::{AccessState, BreakglassAccess, Operation};
+use crate::api::access::{AccessState, BreakglassAccess, BreakglassAccessSpec, Operation};
 use crate::aws::Seen;
 use crate::clock::after;
 use crate::decide::access::{Known, Reading, Step, Waiting, next};
@@ -64,6 +65,7 @@ pub(super) async fn take(
         if recorded {
             continue;
         }
+        let read = access.spec.clone();
         let step = tokio::select! {
             biased;
             step = next_step(context, &mut access) => step?,
@@ -73,7 +75,7 @@ pub(super) async fn take(
             Step::Rest(waiting) => return Ok(waiting),
             Step::End(ended) => {
                 end(&mut access.spec, &ended, context.clock.now());
-                context.write_access(&access).await?;
+                write(context, &read, &access).await?;
                 tracing::info!(access = name, ?ended, "claims ended");
             }
             Step::Withdraw(uids) => {
@@ -81,7 +83,7 @@ pub(super) async fn take(
                     .spec
                     .claims
                     .retain(|claim| !uids.contains(&claim.uid));
-                context.write_access(&access).await?;
+                write(context, &read, &access).await?;
                 tracing::info!(
                     access = name,
                     ?uids,
@@ -93,7 +95,7 @@ pub(super) async fn take(
                     tracing::info!(access = name, from = ?access.spec.state, to = ?ledger.state, origin = ?ledger.origin, "ledger");
                 }
                 access.spec = *ledger;
-                context.write_access(&access).await?;
+                write(context, &read, &access).await?;
             }
             // One write a turn: right after it a listing may still show what was before.
             Step::Send(_, Operation::Delete) if sent == Some(Sent::Deleted) => {
@@ -102,13 +104,39 @@ pub(super) async fn take(
             Step::Send(..) if sent.is_some() => return Err(Failure::Restless),
             Step::Send(ledger, operation) => {
                 access.spec = *ledger;
-                let written = context.write_access(&access).await?;
+                let written = write(context, &read, &access).await?;
                 sent = Some(send::attempt(context, written, operation).await?);
             }
             Step::Read | Step::Confirm => return Err(Failure::Restless), // next_step answers these
         }
     }
     Err(Failure::Restless)
+}
+
+/// Writes what was decided on the ledger as it was read. AWS was asked in between, and what is known of a try is shown in
+/// the same object: were that a conflict, each try might come upon what is shown of the one before.
+async fn write(
+    context: &Context,
+    read: &BreakglassAccessSpec,
+    access: &BreakglassAccess,
+) -> Result<BreakglassAccess, ClusterError> {
+    let written = context.write_access(access).await;
+    let Err(ClusterError::Conflict(_)) = written else {
+        return written;
+    };
+    let name = access.metadata.name.as_deref().unwrap_or_default();
+    let is_as_read = |current: &BreakglassAccess| {
+        let (now, then) = (&current.metadata, &access.metadata);
+        // The API server counts the changes of a ledger, and a backup that is put back makes it forget some.
+        now.uid == then.uid && now.generation == then.generation && current.spec == *read
+    };
+    match context.cluster.access(name).await?.filter(is_as_read) {
+        Some(mut current) => {
+            current.spec = access.spec.clone();
+            context.write_access(&current).await
+        }
+        None => written,
+    }
 }
 
 /// The cluster knows less than we: the entry is gone, or it is older than what we have seen. Until the

@@ -40,12 +40,13 @@ struct Read {
 }
 
 impl Read {
-    /// uid and resourceVersion of the object that was shown.
-    fn object(&self) -> Option<(&str, &str)> {
-        match &self.shown {
-            Some(Shown::Object(object)) => Some(identity(object)),
-            _ => None,
-        }
+    /// Whether it showed that ledger, whatever was observed and shown of it since.
+    fn is_of(&self, ledger: &Value) -> bool {
+        let parts = |object: &Value| {
+            let parts = ["/metadata/uid", "/metadata/generation", "/spec"];
+            parts.map(|part| object.pointer(part).cloned())
+        };
+        matches!(&self.shown, Some(Shown::Object(object)) if parts(object) == parts(ledger))
     }
 }
 
@@ -105,11 +106,11 @@ impl Reads {
         })
     }
 
-    /// Which read is missing before a Create may be announced on that version of a ledger entry.
+    /// Which read is missing before a Create may be announced on that ledger.
     fn missing(
         &self,
         actor: &str,
-        version: &str,
+        before: Option<&Value>,
         covering: &[Claim],
         written: &Written,
         (grounds, earliest): (Timestamp, Timestamp),
@@ -121,8 +122,8 @@ impl Reads {
             let reads = reader.recent.iter();
             reads.filter(move |(_, read)| read.resource == kind)
         };
-        let ledger = of_kind(ACCESSES)
-            .find(|(_, read)| read.object().is_some_and(|(_, shown)| shown == version));
+        let is_it = |(_, read): &(&u64, &Read)| before.is_some_and(|ledger| read.is_of(ledger));
+        let ledger = of_kind(ACCESSES).find(is_it);
         let Some((ledger, _)) = ledger else {
             return Some("the ledger");
         };
@@ -138,7 +139,7 @@ impl Reads {
                 let Some(Shown::Object(object)) = &read.shown else {
                     return None;
                 };
-                let uid = identity(object).0;
+                let uid = uid(object);
                 let claim = covering.iter().find(|claim| claim.uid == uid)?;
                 match said(object) {
                     Said::Asks(asked) if earliest < asked.spec.expiry_time => {
@@ -193,7 +194,7 @@ impl Reads {
         let before = || history.into_iter().flat_map(GrantHistory::ever_asked);
         let elsewhere = |asked: &Asked| before().any(|before| before.pinned() != asked.pinned());
         grants.any(|read| match &read.shown {
-            Some(Shown::Object(object)) if identity(object).0 == claim.uid => {
+            Some(Shown::Object(object)) if uid(object) == claim.uid => {
                 let asked = asked(object);
                 match reason {
                     EndReason::Deleted => object.pointer("/metadata/deletionTimestamp").is_some(),
@@ -213,12 +214,9 @@ impl Reads {
     }
 }
 
-fn identity(object: &Value) -> (&str, &str) {
-    let text = |pointer| {
-        let text = object.pointer(pointer).and_then(Value::as_str);
-        text.unwrap_or_default()
-    };
-    (text("/metadata/uid"), text("/metadata/resourceVersion"))
+fn uid(object: &Value) -> &str {
+    let uid = object.pointer("/metadata/uid").and_then(Value::as_str);
+    uid.unwrap_or_default()
 }
 
 impl Checker {
@@ -238,7 +236,6 @@ impl Checker {
 
     /// Somebody wrote a ledger entry: if that announces a Create, it rests on reads in their order.
     pub(super) fn on_announced(&mut self, commit: &Commit, after: &BreakglassAccess) {
-        let version = |object: &Value| identity(object).1.to_owned();
         let id = |object: &Value| {
             let id = object.pointer("/spec/attempt/id").and_then(Value::as_str);
             id.map(str::to_owned)
@@ -260,11 +257,10 @@ impl Checker {
         let live = |claim: &&Claim| claim.start_time - skew <= now && earliest < claim.expiry_time;
         let due: Vec<_> = after.spec.claims.iter().filter(live).cloned().collect();
         self.ask_whether_still_admitted(commit, &due);
-        let before = before.map(version).unwrap_or_default();
         let grounds = self.grounds(&commit.actor, now);
         let missing = self.reads.missing(
             &commit.actor,
-            &before,
+            before,
             &due,
             &self.written,
             (grounds, earliest),

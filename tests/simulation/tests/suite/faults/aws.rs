@@ -24,6 +24,39 @@ fn ten_minutes_of_throttling_end_with_everything_taken_away() {
     }
 }
 
+/// What is shown of a failed try is written to the object that holds the ledger: that must not get in the way of the next
+/// one.
+///
+/// Fault 17. R3.
+#[test]
+fn what_is_shown_of_a_try_does_not_hold_the_next_one_up() {
+    for (target, look, delete, looks) in [
+        (
+            ASSIGNMENT,
+            "ListAccountAssignments",
+            "DeleteAccountAssignment",
+            1,
+        ),
+        // The second finds the id.
+        (GROUP, "GetGroupMembershipId", "DeleteGroupMembership", 2),
+        (IAM_GROUP, "ListGroupsForUser", "RemoveUserFromGroup", 1),
+    ] {
+        for api_latency in [20, 50, 100] {
+            let throttled = aws_writes(5 * MINUTE - 1, Aws::Throttled, 2);
+            let mut life = life("throttled once", vec![first(target), throttled]);
+            life.story.setting.api_latency = api_latency;
+            life.story.setting.cloud.latency = 200;
+            let trace = traced(&life).trace;
+            let calls = |line: &String, what| line.contains(&format!("Z {what} "));
+            let mut tries = trace.split(|line| calls(line, delete)).skip(1);
+            let between: Vec<_> = tries.next().expect("it is tried").iter().collect();
+            assert!(tries.next().is_some(), "{between:#?}");
+            let looked = between.iter().filter(|line| calls(line, look)).count();
+            assert_eq!(looked, looks, "{target:?}, {api_latency} ms: {between:#?}");
+        }
+    }
+}
+
 /// Fault 18. R3.
 #[test]
 fn errors_of_the_server_and_broken_connections_are_tried_on() {
