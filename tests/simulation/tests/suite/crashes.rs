@@ -5,7 +5,7 @@ use simulation::lives::{Life, lives};
 use simulation::report::Report;
 use simulation::stage::{Direction, play};
 
-use crate::{is_played, kept, side_by_side};
+use crate::{is_played, is_played_after, kept, side_by_side};
 
 #[test]
 fn every_life_is_well_without_a_crash() {
@@ -39,23 +39,23 @@ fn two_crashes_after_any_two_writes_are_survived() {
     let all: Vec<_> = lives().into_iter().chain(two).collect();
     side_by_side(&all, |life| {
         let writes = play(&life.story, &Direction::default()).writes_sent;
-        let (mut pairs, mut played) = (0, 0);
-        for (first, new_pod) in (1..=writes).flat_map(|first| [(first, false), (first, true)]) {
+        let firsts = (1..=writes).flat_map(|first| [(first, false), (first, true)]);
+        let mut pairs = 0;
+        for (number, (first, new_pod)) in (0..).zip(firsts) {
+            if !is_played(number, 7) {
+                continue;
+            }
             // What was interrupted is done again, so there are more writes than in the life without.
             let writes = crash(life, vec![first], new_pod).writes_sent;
-            for second in first + 1..=writes {
-                if is_played(pairs, 61) {
+            for (place, second) in (number..).zip(first + 1..=writes) {
+                if is_played_after(place, 8) {
                     crash(life, vec![first, second], new_pod);
-                    played += 1;
+                    pairs += 1;
                 }
-                pairs += 1;
             }
         }
         let replicas = life.story.setting.replicas;
-        println!(
-            "{}: {played} of {pairs} pairs, replicas: {replicas}",
-            life.name
-        );
+        println!("{}: {pairs} pairs, replicas: {replicas}", life.name);
     });
 }
 

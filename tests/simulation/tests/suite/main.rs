@@ -27,6 +27,11 @@ fn is_played(number: u64, one_in: u64) -> bool {
     number % of == part - 1
 }
 
+/// The same of what follows from one that [`is_played`]: every part plays all of it.
+fn is_played_after(number: u64, one_in: u64) -> bool {
+    number.is_multiple_of(one_in) || std::env::var_os("SIMULATION").is_some()
+}
+
 /// How many of the last calls tell what went on when a rule was broken.
 const LAST_CALLS: usize = 120;
 
